@@ -1,0 +1,137 @@
+//! Directories that fit together, and some that do not.
+
+use super::*;
+
+/// Two clusters with hubs, one without, a base database, and a permission for each way there is.
+pub(crate) fn sample() -> Objects {
+    let cluster = |id: &str, hub, intra_cluster| Cluster {
+        id: id.parse().unwrap(),
+        name_fa: String::new(),
+        name_en: String::new(),
+        hub,
+        intra_cluster,
+    };
+    let agency = |address: &str| Agency {
+        address: address.parse().unwrap(),
+        name_fa: String::new(),
+        name_en: String::new(),
+    };
+    let system = |address: &str, cluster: Option<&str>, attributes: &[Attribute]| System {
+        address: address.parse().unwrap(),
+        cluster: cluster.map(|id| id.parse().unwrap()),
+        attributes: attributes.iter().copied().collect(),
+    };
+    let service = |address: &str| Service {
+        address: address.parse().unwrap(),
+        timeout_ms: 30_000,
+        operations: vec![Operation {
+            id: "get".parse().unwrap(),
+            kind: crate::operation::OperationKind::Inquiry,
+            method: "GET".parse().unwrap(),
+            path: "/{id}".parse().unwrap(),
+        }],
+    };
+    let permission = |id: &str, consumer: &str, service: &str| Permission {
+        id: id.parse().unwrap(),
+        consumer: consumer.parse().unwrap(),
+        service: service.parse().unwrap(),
+        operations: ["get".parse().unwrap()].into(),
+        purposes: ["licence".parse().unwrap()].into(),
+    };
+    Objects {
+        clusters: vec![
+            cluster("economy", true, IntraCluster::Local),
+            cluster("health", true, IntraCluster::ViaCentre),
+            cluster("culture", false, IntraCluster::Local),
+        ],
+        agencies: vec![agency("ir/gov/tax"), agency("ir/gov/care"), agency("ir/gov/books")],
+        systems: vec![
+            system("ir/gov/tax/desk", Some("economy"), &[]),
+            system("ir/gov/tax/debts", Some("economy"), &[]),
+            system("ir/gov/care/cards", Some("health"), &[]),
+            system("ir/gov/care/desk", Some("health"), &[]),
+            system("ir/gov/books/desk", Some("culture"), &[]),
+            system("ir/gov/tax/persons", None, &[Attribute::BaseDatabase]),
+        ],
+        services: vec![
+            service("ir/gov/tax/debts/debt.v1"),
+            service("ir/gov/care/cards/card.v1"),
+            service("ir/gov/tax/persons/identity.v1"),
+        ],
+        permissions: vec![
+            permission("local", "ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1"),
+            permission("across", "ir/gov/tax/desk", "ir/gov/care/cards/card.v1"),
+            permission("base", "ir/gov/tax/desk", "ir/gov/tax/persons/identity.v1"),
+            permission("edge", "ir/gov/books/desk", "ir/gov/care/cards/card.v1"),
+            permission("inner", "ir/gov/care/desk", "ir/gov/care/cards/card.v1"),
+        ],
+        link_keys: vec![LinkKey {
+            node: "desk.tax.gov.economy.mesh.ir".into(),
+            spki_sha256: "ab".repeat(32),
+        }],
+    }
+}
+
+pub(crate) fn build(objects: Objects) -> Result<Directory, DirectoryError> {
+    let mesh = MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap();
+    Directory::build(mesh, DirectoryPosition::default(), objects)
+}
+
+#[test]
+fn a_home_is_the_clusters_hub_if_there_is_one() {
+    let directory = build(sample()).unwrap();
+    let home = |text: &str| directory.home(&text.parse().unwrap());
+    assert_eq!(home("ir/gov/tax/desk"), Some(Home::Cluster("economy".parse().unwrap())));
+    assert_eq!(home("ir/gov/books/desk"), Some(Home::Centre), "culture has no hub");
+    assert_eq!(home("ir/gov/tax/persons"), Some(Home::Centre), "a base database");
+    assert_eq!(home("ir/gov/tax/none"), None);
+}
+
+#[test]
+fn admits_a_known_key_at_home_only() {
+    let directory = build(sample()).unwrap();
+    let node = |name: &str| directory.mesh().parse_node(name).unwrap();
+    let known: Digest = "ab".repeat(32).parse().unwrap();
+    let other: Digest = "cd".repeat(32).parse().unwrap();
+    assert!(directory.admits(&node("desk.tax.gov.economy.mesh.ir"), &known));
+    assert!(!directory.admits(&node("desk.tax.gov.economy.mesh.ir"), &other));
+    assert!(!directory.admits(&node("desk.tax.gov.edge.mesh.ir"), &known), "not its home");
+    assert!(!directory.admits(&node("hub.economy.mesh.ir"), &known), "not its key");
+}
+
+#[test]
+fn refuses_objects_that_do_not_fit() {
+    type Change = fn(&mut Objects);
+    let cases: &[(&str, Change)] = &[
+        ("cluster economy is there twice", |o| o.clusters.push(o.clusters[0].clone())),
+        ("names ir/gov/tax, which is not", |o| {
+            o.agencies.remove(0);
+        }),
+        ("its mesh is not ir", |o| o.agencies[0].address = "xx/gov/tax".parse().unwrap()),
+        ("names culture, which is not", |o| {
+            o.clusters.remove(2);
+        }),
+        ("a base database belongs to no cluster", |o| {
+            o.systems[5].cluster = Some("health".parse().unwrap());
+        }),
+        ("timeout_ms is 0", |o| o.services[0].timeout_ms = 0),
+        ("it has no operation", |o| o.services[0].operations.clear()),
+        ("operation get of ir/gov/tax/debts/debt.v1 is there twice", |o| {
+            let operation = o.services[0].operations[0].clone();
+            o.services[0].operations.push(operation);
+        }),
+        ("names operation put of", |o| {
+            o.permissions[0].operations.insert("put".parse().unwrap());
+        }),
+        ("needs at least one operation", |o| o.permissions[0].operations.clear()),
+        ("needs at least one operation", |o| o.permissions[0].purposes.clear()),
+        ("digest is not 64", |o| o.link_keys[0].spki_sha256 = "ab".into()),
+        ("is not below the mesh domain", |o| o.link_keys[0].node = "hub.economy.other".into()),
+    ];
+    for (want, change) in cases {
+        let mut objects = sample();
+        change(&mut objects);
+        let error = build(objects).expect_err(want).to_string();
+        assert!(error.contains(want), "{error:?} does not say {want:?}");
+    }
+}

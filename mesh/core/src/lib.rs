@@ -1,0 +1,14 @@
+//! Pure rules of the mesh: values, decisions and limits. Nothing here does I/O, keeps time or rolls
+//! dice; what needs a time or a random number gets it as an argument.
+
+pub mod address;
+pub mod deadline;
+pub mod directory;
+pub mod exchange;
+pub mod id;
+pub mod limits;
+pub mod node;
+pub mod operation;
+pub mod permit;
+pub mod reason;
+pub mod route;

@@ -1,0 +1,259 @@
+//! Why an exchange did not get its answer: a permanent name, who is at fault, who can mend it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::limits::DETAIL_BYTES_MAX;
+use crate::node::DNS_NAME_BYTES_MAX;
+
+/// Who can mend what a reason names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mender {
+    /// The application that asks, or its agency.
+    Consumer,
+    /// The agency whose service was asked.
+    Provider,
+    /// The operator of the hop that the problem names.
+    HopOperator,
+    /// The registrar at the centre.
+    Registrar,
+    /// Nobody need act: trying again is enough.
+    Nobody,
+}
+
+/// What kind of trouble it is. Programs at the border derive gRPC codes and HTTP statuses from it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// The request itself is wrong; the caller's mistake never looks like ours.
+    Malformed,
+    TooLarge,
+    NotFound,
+    /// Known, and not allowed.
+    Forbidden,
+    /// Too much at once.
+    Overload,
+    /// Something on the way cannot be reached or left.
+    Unavailable,
+    Deadline,
+    /// Reached, but it answered what cannot be used.
+    BadAnswer,
+    Cancelled,
+    Internal,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $kind:ident, $mender:ident, $retry:expr;)*) => {
+        /// The name that a program matches on. Permanent: retire one, never reuse it. Each has a
+        /// page `docs/errors/{name}.md`, which a test checks.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of this file.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name on the wire and in documents, such as `NOT_PERMITTED`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)* }
+            }
+
+            pub fn mender(self) -> Mender {
+                match self { $(Self::$variant => Mender::$mender,)* }
+            }
+
+            /// How long to wait before trying again; `None` where trying again cannot help.
+            pub fn retry_after(self) -> Option<Duration> {
+                let after_ms: Option<u64> = match self { $(Self::$variant => $retry,)* };
+                after_ms.map(Duration::from_millis)
+            }
+        }
+    };
+}
+
+reasons! {
+    // Wrong in the request itself.
+    /// The request cannot be read: its path, a header or a wire message is not well formed.
+    RequestMalformed = "REQUEST_MALFORMED", Malformed, Consumer, None;
+    /// The request does not say which system asks.
+    ClientMissing = "CLIENT_MISSING", Malformed, Consumer, None;
+    /// The request's head or body is larger than the mesh carries.
+    RequestTooLarge = "REQUEST_TOO_LARGE", TooLarge, Consumer, None;
+    /// The local address asked for is not one that the agent serves.
+    PathUnknown = "PATH_UNKNOWN", NotFound, Consumer, None;
+    /// The service has no operation with this method and path.
+    OperationUnknown = "OPERATION_UNKNOWN", NotFound, Consumer, None;
+    /// The body that came is not the one that its header describes.
+    BodyCorrupt = "BODY_CORRUPT", Malformed, HopOperator, None;
+
+    // Not allowed.
+    /// No permission covers this consumer, service, operation and purpose; or there is no such service.
+    NotPermitted = "NOT_PERMITTED", Forbidden, Registrar, None;
+    /// The system that asks is not the one that the connection belongs to.
+    SourceMismatch = "SOURCE_MISMATCH", Forbidden, HopOperator, None;
+    /// The sealed request is not the operation that its header declares.
+    OperationMismatch = "OPERATION_MISMATCH", Forbidden, Consumer, None;
+    /// The node's certificate is sound, but its key is not active in the directory.
+    NodeUnknown = "NODE_UNKNOWN", Forbidden, Registrar, None;
+    /// The exchange came back to a node that it had passed.
+    LoopRefused = "LOOP_REFUSED", Forbidden, HopOperator, None;
+    /// Two nodes speak no common version of the protocol.
+    VersionUnsupported = "VERSION_UNSUPPORTED", Forbidden, HopOperator, None;
+
+    // On the way.
+    /// The directories of two hops disagree about where a system is.
+    RouteStale = "ROUTE_STALE", Unavailable, Nobody, Some(1000);
+    /// The agent has no link to its hub.
+    HubUnreachable = "HUB_UNREACHABLE", Unavailable, HopOperator, Some(1000);
+    /// The cluster hub has no link to the centre; there is no other way.
+    CentreUnreachable = "CENTRE_UNREACHABLE", Unavailable, HopOperator, Some(1000);
+    /// The provider's cluster hub has no link to the centre.
+    ClusterUnreachable = "CLUSTER_UNREACHABLE", Unavailable, HopOperator, Some(1000);
+    /// The provider's agent has no link, or the provider's own service takes no connection.
+    ProviderUnreachable = "PROVIDER_UNREACHABLE", Unavailable, Provider, Some(1000);
+    /// A link was lost while the exchange was under way.
+    LinkLost = "LINK_LOST", Unavailable, Nobody, Some(250);
+    /// A submission was under way when something broke: it may have been carried out.
+    OutcomeUnknown = "OUTCOME_UNKNOWN", Unavailable, Nobody, Some(250);
+    /// The node is about to stop and takes no new exchange.
+    Draining = "DRAINING", Unavailable, Nobody, Some(250);
+    /// A hop has as much in hand as it takes.
+    Overloaded = "OVERLOADED", Overload, Nobody, Some(250);
+    /// The total time of the exchange ran out at the hop named.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", Deadline, Provider, Some(1000);
+    /// The one who asked went away.
+    Cancelled = "CANCELLED", Cancelled, Nobody, None;
+
+    // At the far end.
+    /// The provider's own service broke the connection off before its answer was whole.
+    ProviderBrokeOff = "PROVIDER_BROKE_OFF", BadAnswer, Provider, Some(1000);
+    /// The provider's own service answered what is not well-formed HTTP, or too large a head.
+    ProviderMalformed = "PROVIDER_MALFORMED", BadAnswer, Provider, None;
+    /// The provider's agent has no backend configured for the service.
+    BackendMissing = "BACKEND_MISSING", Unavailable, Provider, None;
+    /// The answer does not belong to the request.
+    AnswerMismatch = "ANSWER_MISMATCH", BadAnswer, HopOperator, None;
+
+    // Ours.
+    /// A peer broke the rules of the link protocol; the link is closed.
+    ProtocolViolation = "PROTOCOL_VIOLATION", Internal, HopOperator, None;
+    /// The mesh itself failed; the log of the hop named says why.
+    Internal = "INTERNAL", Internal, HopOperator, None;
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no reason this version knows.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is no known reason")]
+pub struct UnknownReason(pub String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.iter().copied().find(|reason| reason.name() == text);
+        known.ok_or_else(|| UnknownReason(text.chars().take(64).collect()))
+    }
+}
+
+impl Mender {
+    /// The word for it in errors, such as `provider`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Provider => "provider",
+            Self::HopOperator => "hop-operator",
+            Self::Registrar => "registrar",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// The name of a hop in errors and timings: a node's name below the mesh domain.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct HopName(Box<str>);
+
+impl HopName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HopName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&crate::node::NodeName> for HopName {
+    fn from(node: &crate::node::NodeName) -> Self {
+        Self(node.to_string().into())
+    }
+}
+
+/// Text that cannot be the name of a hop.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("hop name is no lower-case DNS name of 1 to {DNS_NAME_BYTES_MAX} bytes")]
+pub struct ParseHopError;
+
+impl FromStr for HopName {
+    type Err = ParseHopError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        let fits = (1..=DNS_NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed);
+        if fits { Ok(Self(text.into())) } else { Err(ParseHopError) }
+    }
+}
+
+/// A refusal or failure as it travels: why, at which hop, and what somebody there can check.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{reason} at {hop}: {detail}")]
+pub struct Problem {
+    pub reason: Reason,
+    pub hop: HopName,
+    /// A sentence for people: lower case, no full stop, no secret, no personal identifier.
+    pub detail: Box<str>,
+}
+
+impl Problem {
+    /// A problem found at `hop`. Cuts `detail` to what a peer takes.
+    pub fn new(reason: Reason, hop: HopName, detail: impl Into<String>) -> Self {
+        let mut detail: String = detail.into();
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+        Self { reason, hop, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_upper_snake_unique_and_read_back() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            let name = reason.name();
+            assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
+            assert_eq!(name.parse(), Ok(*reason));
+            assert!(Reason::ALL[..index].iter().all(|earlier| earlier.name() != name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_between_characters() {
+        let hop: HopName = "hub.health".parse().unwrap();
+        let problem = Problem::new(Reason::Internal, hop, "خ".repeat(DETAIL_BYTES_MAX));
+        assert_eq!(problem.detail.len(), DETAIL_BYTES_MAX);
+    }
+}

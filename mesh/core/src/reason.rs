@@ -182,7 +182,7 @@ impl Mender {
 
 /// The name of a hop in errors and timings: a node's name below the mesh domain.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct HopName(Box<str>);
+pub struct HopName(std::sync::Arc<str>);
 
 impl HopName {
     pub fn as_str(&self) -> &str {

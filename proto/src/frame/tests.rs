@@ -1,0 +1,132 @@
+//! Frames read as they were written, and refuse what their document forbids.
+
+use mesh_core::reason::Reason;
+
+use super::*;
+
+fn frames() -> Vec<Frame> {
+    let hop: HopName = "hub.health".parse().unwrap();
+    let open = Open {
+        header: Bytes::from_static(b"header"),
+        head: Bytes::from_static(b"head"),
+        body: Bytes::from_static(b"body"),
+        hop: Hop {
+            remaining: Duration::from_micros(1_500),
+            hops: vec![HopTime { hop: hop.clone(), elapsed: Duration::from_micros(3) }],
+        },
+        close: Some(Close { length: Some(4), tail: Bytes::from_static(b"tail") }),
+    };
+    let hello = Hello {
+        version_min: 1,
+        version_max: 1,
+        node: "hub.health.mesh.ir".into(),
+        lane: LaneKind::Bulk,
+        link_id: [5; 16],
+        exchanges_max: 10,
+        credit_bytes: 20,
+        directory: DirectoryPosition::default(),
+        software: "hub-cluster 0.1.0".into(),
+    };
+    vec![
+        Frame::Open { exchange: 1, open },
+        Frame::Data { exchange: 1, body: Bytes::from_static(b"more") },
+        Frame::Close { exchange: 1, close: Close::default() },
+        Frame::Cancel { exchange: 3, problem: Problem::new(Reason::Overloaded, hop, "full") },
+        Frame::Credit { exchange: 1, bytes: 7 },
+        Frame::Hello(Box::new(hello)),
+        Frame::Ping { sequence: 2, reply: true },
+        Frame::Drain { grace: Duration::from_millis(9) },
+    ]
+}
+
+#[test]
+fn a_batch_reads_as_it_was_written() {
+    assert_eq!(read_batch(write_batch(frames())), Ok(frames()));
+}
+
+#[test]
+fn refuses_frames_that_break_a_rule() {
+    use wire::frame::Kind;
+    let open = |change: fn(&mut wire::Open)| {
+        let mut frame = write_batch(frames()).frames.remove(0);
+        let Some(Kind::Open(open)) = &mut frame.kind else { panic!("an open comes first") };
+        change(open);
+        frame.kind
+    };
+    let data =
+        |exchange, length| Some(Kind::Data(wire::Data { exchange, body: vec![0; length].into() }));
+    let problem = |reason: &str, hop: &str| {
+        let problem = exchange::Problem {
+            reason: reason.into(),
+            hop: hop.into(),
+            ..exchange::Problem::default()
+        };
+        Some(Kind::Cancel(wire::Cancel { exchange: 1, problem: Some(problem) }))
+    };
+    let cases = [
+        ("frame: is missing", None),
+        ("exchange: is 0", data(0, 1)),
+        ("data.body: is empty", data(1, 0)),
+        ("data.body: is 16385", data(1, DATA_BYTES_MAX + 1)),
+        ("exchange: is 0", open(|open| open.exchange = 0)),
+        ("open.header: is missing", open(|open| open.header = Bytes::new())),
+        ("open.header: is 8193", open(|open| open.header = vec![0; 8193].into())),
+        ("open.head: is 32769", open(|open| open.head = vec![0; 32769].into())),
+        ("open.body: is 16385", open(|open| open.body = vec![0; 16385].into())),
+        ("open.hop: is missing", open(|open| open.hop = None)),
+        ("open.signature: belongs", open(|open| open.signature = Some(Default::default()))),
+        (
+            "hop.hops: is 7",
+            open(|open| {
+                let hop = open.hop.get_or_insert_default();
+                hop.hops = vec![hop.hops[0].clone(); HOPS_MAX + 1];
+            }),
+        ),
+        ("hop.hops.hop: ", open(|open| open.hop.get_or_insert_default().hops[0].hop.clear())),
+        (
+            "hop.stamp: belongs",
+            open(|open| {
+                open.hop.get_or_insert_default().stamp = Some(Default::default());
+            }),
+        ),
+        (
+            "open.close.exchange: is not 0",
+            open(|open| {
+                open.close.get_or_insert_default().exchange = 1;
+            }),
+        ),
+        (
+            "close.tail: is 8193",
+            open(|open| {
+                open.close.get_or_insert_default().tail = vec![0; 8193].into();
+            }),
+        ),
+        (
+            "cancel.problem: is missing",
+            Some(Kind::Cancel(wire::Cancel { exchange: 1, problem: None })),
+        ),
+        ("problem.reason: ", problem("WHO_KNOWS", "hub.health")),
+        ("problem.hop: ", problem("OVERLOADED", "")),
+        ("credit.bytes: is 0", Some(Kind::Credit(wire::Credit { exchange: 1, bytes: 0 }))),
+        (
+            "hello.lane: 0",
+            Some(Kind::Hello(wire::Hello { version_min: 1, version_max: 1, ..Default::default() })),
+        ),
+        ("witness: belongs", Some(Kind::Witness(wire::Witness::default()))),
+        ("renewal: belongs", Some(Kind::Renewal(wire::Renewal::default()))),
+    ];
+    for (want, kind) in cases {
+        let batch = wire::Batch { frames: vec![wire::Frame { kind }] };
+        let error = read_batch(batch).expect_err(want).to_string();
+        assert!(error.starts_with(want), "{error:?} does not say {want:?}");
+    }
+}
+
+#[test]
+fn refuses_a_batch_beyond_its_limits() {
+    let ping = Frame::Ping { sequence: 1, reply: false };
+    let many = vec![ping; BATCH_FRAMES_MAX + 1];
+    assert!(read_batch(write_batch(many)).is_err());
+    let data = Frame::Data { exchange: 1, body: vec![0; DATA_BYTES_MAX].into() };
+    assert!(read_batch(write_batch(vec![data; 20])).is_err());
+}

@@ -1,4 +1,4 @@
-//! What every node knows of the mesh: clusters, agencies, systems, services, permissions, link keys.
+//! What every node knows of the mesh: clusters, agencies, systems, services, permissions, keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -283,7 +283,7 @@ impl Directory {
         let declared = |id: &&OperationId| service.operations.iter().any(|known| known.id == **id);
         if let Some(operation) = given.operations.iter().find(|id| !declared(id)) {
             let wanted = format!("operation {operation} of {}", given.service);
-            return Err(missing("permission", &given.id, wanted));
+            return Err(missing("permission", &given.id, &wanted));
         }
         // An empty list must never be read as "all of them".
         if given.operations.is_empty() || given.purposes.is_empty() {
@@ -332,11 +332,11 @@ fn by_key<K: Ord + ToString, V>(
     Ok(map)
 }
 
-fn missing(kind: &'static str, name: impl ToString, wanted: impl ToString) -> DirectoryError {
+fn missing(kind: &'static str, name: &impl ToString, wanted: &impl ToString) -> DirectoryError {
     DirectoryError::Missing { kind, name: name.to_string(), wanted: wanted.to_string() }
 }
 
-fn unfit(kind: &'static str, name: impl ToString, why: String) -> DirectoryError {
+fn unfit(kind: &'static str, name: &impl ToString, why: String) -> DirectoryError {
     DirectoryError::Unfit { kind, name: name.to_string(), why }
 }
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest identifier, in bytes. Equals a DNS label (RFC 1035 §2.3.4), so that one can be the other.
+/// Longest identifier, in bytes. Equals a DNS label (RFC 1035 §2.3.4), so that each can be the
+/// other.
 pub const ID_BYTES_MAX: usize = 63;
 
 /// Declares one identifier type. They differ in name and in the rule that reads their text.
@@ -59,7 +60,7 @@ typed_id! {
 }
 
 typed_id! {
-    /// Names one cluster of the federation, such as `health`. See [`RESERVED`] for what it may not be.
+    /// Names one cluster of the federation, such as `health`, and none of [`RESERVED`].
     ClusterId, "cluster id", cluster_label
 }
 

@@ -8,6 +8,9 @@ use crate::id::{ClusterId, MeshId, OperatorId, ParseIdError, RESERVED};
 /// Longest DNS name, in bytes (RFC 1035 §2.3.4).
 pub const DNS_NAME_BYTES_MAX: usize = 253;
 
+/// Longest mesh domain, in bytes: the other half is for the names of nodes below it.
+const DOMAIN_BYTES_MAX: usize = DNS_NAME_BYTES_MAX / 2;
+
 /// The mesh and the DNS domain below which all its nodes are named, such as `ir` and `mesh.ir`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MeshDomain {
@@ -52,7 +55,7 @@ pub enum ParseNodeError {
     OtherDomain { name: String, domain: String },
     #[error("{name:?} names no kind of node, want such as hub.health.{domain}")]
     NoKind { name: String, domain: String },
-    #[error("mesh domain {text:?} is no DNS name of 1 to {max} bytes", max = DNS_NAME_BYTES_MAX / 2)]
+    #[error("mesh domain {text:?} is no DNS name of 1 to {DOMAIN_BYTES_MAX} bytes")]
     Domain { text: String },
     #[error(transparent)]
     Id(#[from] ParseIdError),
@@ -63,7 +66,7 @@ impl MeshDomain {
     pub fn new(mesh: MeshId, domain: &str) -> Result<Self, ParseNodeError> {
         // A MeshId follows the rule of a DNS label, so it serves to check the labels here.
         let labels_fit = domain.split('.').all(|label| label.parse::<MeshId>().is_ok());
-        if !labels_fit || DNS_NAME_BYTES_MAX / 2 < domain.len() {
+        if !labels_fit || DOMAIN_BYTES_MAX < domain.len() {
             return Err(ParseNodeError::Domain { text: domain.chars().take(80).collect() });
         }
         Ok(Self { mesh, domain: domain.into() })

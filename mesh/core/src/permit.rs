@@ -2,7 +2,7 @@
 
 use crate::address::{ServiceAddress, SystemAddress};
 use crate::directory::{Directory, Permission};
-use crate::id::{OperationId, PurposeId};
+use crate::id::{OperationId, PermissionId, PurposeId};
 
 /// What a consumer wants to do.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,21 @@ pub fn decide<'d>(
             given.operations.contains(wish.operation) && given.purposes.contains(wish.purpose)
         })
         .ok_or(NotPermitted)
+}
+
+/// Checks that the permission that a header names is one, and covers the wish.
+pub fn confirm(
+    directory: &Directory,
+    wish: &Wish<'_>,
+    named: &PermissionId,
+) -> Result<(), NotPermitted> {
+    let covers = |given: &&Permission| {
+        given.id == *named
+            && given.operations.contains(wish.operation)
+            && given.purposes.contains(wish.purpose)
+    };
+    let given = directory.permissions(wish.consumer, wish.service).iter().find(covers);
+    given.map(|_| ()).ok_or(NotPermitted)
 }
 
 #[cfg(test)]
@@ -62,6 +77,9 @@ mod tests {
             };
             let found = decide(&directory, &wish).ok().map(|given| given.id.as_str());
             assert_eq!(found, want, "{wish:?}");
+            let named = want.unwrap_or("local").parse().unwrap();
+            assert_eq!(confirm(&directory, &wish, &named).is_ok(), want.is_some(), "{wish:?}");
+            assert!(confirm(&directory, &wish, &"other".parse().unwrap()).is_err(), "{wish:?}");
         }
     }
 }

@@ -43,7 +43,10 @@ pub enum Kind {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $kind:ident, $mender:ident, $retry:expr;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident = $name:literal, $kind:ident, $mender:ident, $retry:expr;
+    )*) => {
         /// The name that a program matches on. Permanent: retire one, never reuse it. Each has a
         /// page `docs/errors/{name}.md`, which a test checks.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -93,7 +96,8 @@ reasons! {
     BodyCorrupt = "BODY_CORRUPT", Malformed, HopOperator, None;
 
     // Not allowed.
-    /// No permission covers this consumer, service, operation and purpose; or there is no such service.
+    /// No permission covers this consumer, service, operation and purpose; or there is no such
+    /// service.
     NotPermitted = "NOT_PERMITTED", Forbidden, Registrar, None;
     /// The system that asks is not the one that the connection belongs to.
     SourceMismatch = "SOURCE_MISMATCH", Forbidden, HopOperator, None;

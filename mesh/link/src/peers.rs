@@ -16,16 +16,15 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Keeps `lane` for as long as it lives.
-    pub async fn keep(&self, lane: Lane) {
-        self.add(lane.clone());
-        lane.ended().await;
-        self.forget_ended(&lane.peer().node);
-    }
-
-    /// Makes `lane` known; [`Self::keep`] also forgets it.
+    /// Makes `lane` known; [`Self::forget`] belongs to it.
     pub fn add(&self, lane: Lane) {
         self.lock().entry(lane.peer().node.clone()).or_default().push(lane);
+    }
+
+    /// Forgets `lane` when it has ended, and completes then.
+    pub async fn forget(&self, lane: &Lane) {
+        lane.ended().await;
+        self.forget_ended(&lane.peer().node);
     }
 
     /// A lane to `node` that takes an exchange: of this kind if there is one, and of several (one

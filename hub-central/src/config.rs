@@ -1,0 +1,42 @@
+//! Everything an operator of the national hub can set.
+
+use std::path::PathBuf;
+
+use mesh_node::section::{Admin, Limits, Listen};
+use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
+use serde::Deserialize;
+
+/// See the module. A field without a default must be written down.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The directory: one snapshot.
+    pub directory_file: PathBuf,
+    pub mesh: Mesh,
+    /// `trust_file` is the root: it vouches for the authorities of clusters and of the edge.
+    pub tls: TlsFiles,
+    pub listen: Listen,
+    pub admin: Admin,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
+    pub drain: Drain,
+}
+
+impl Check for Config {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        self.admin.check()?;
+        self.limits.check()
+    }
+
+    fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        let mut files = vec![
+            ("directory_file", &mut self.directory_file),
+            ("admin.trust_file", &mut self.admin.trust_file),
+        ];
+        files.extend(self.tls.files());
+        files
+    }
+}

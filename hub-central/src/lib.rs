@@ -1,0 +1,107 @@
+//! The national hub: the one place through which clusters exchange.
+//!
+//! Cluster hubs and agents at the edge dial it; it dials nobody. It decides by the certificate of the
+//! link and by the directory, and carries heads and bodies that it does not read.
+
+mod config;
+mod route;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::directory::Directory;
+use mesh_core::node::{Home, NodeName};
+use mesh_node::lower::Lower;
+use mesh_node::operators::{Operators, Sides};
+use mesh_node::{Node, NodeError, NodeFiles};
+use mesh_rt::clock::SystemClock;
+use mesh_rt::drain::{Drained, asked_to_stop};
+use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::telemetry;
+use mesh_rt::tls::{Admit, Trust};
+use tracing::info;
+
+pub use self::config::Config;
+use self::route::Centre;
+
+/// The name and version that the program shows.
+pub const PROGRAM: Program = Program { name: "hub-central", version: env!("CARGO_PKG_VERSION") };
+
+/// The national hub with its ports bound.
+#[derive(Debug)]
+pub struct Bound {
+    node: Node,
+    lower: Lower,
+    operators: Operators,
+    grace: Duration,
+}
+
+/// The whole life of the program.
+pub async fn run(config: Config) -> Result<(), CmdError> {
+    telemetry::init(&config.log).map_err(CmdError::failure)?;
+    let bound = Bound::build(config).await.map_err(CmdError::failure)?;
+    bound.run(asked_to_stop()).await.map_err(CmdError::failure)?;
+    Ok(())
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any.
+    pub async fn build(config: Config) -> Result<Self, NodeError> {
+        let Config { mesh, tls, limits, .. } = &config;
+        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
+        let clock = Arc::new(SystemClock);
+        let mut node = Node::build(&PROGRAM, files, clock, |_| Ok(NodeName::Centre))?;
+        node.me.exchanges_max = limits.exchanges_max.get();
+        node.me.credit_bytes = limits.credit_bytes.get();
+        let trust = Trust::load(&tls.trust_file)?;
+        let lower = Lower::bind(&node, config.listen.mesh, trust, Admit::CentreListener).await?;
+        let operators = Trust::load(&config.admin.trust_file)?;
+        let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
+        Ok(Self { node, lower, operators, grace: config.drain.grace() })
+    }
+
+    /// Where cluster hubs and edge agents dial.
+    pub fn mesh_addr(&self) -> SocketAddr {
+        self.lower.local_addr()
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.operators.local_addr()
+    }
+
+    /// Serves until `stop` completes, then drains.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = std::io::Result<()>>,
+    ) -> Result<Drained, NodeError> {
+        let Self { node, lower, operators, grace } = self;
+        let (mesh, admin) = (lower.local_addr(), operators.local_addr());
+        info!(%mesh, %admin, "centre listens");
+        let sides = Sides {
+            upper: None,
+            lower: Some((lower.peers(), lower.handshakes())),
+            expected: neighbours(&node.directory),
+        };
+        let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
+        lower.serve(&node, centre, grace);
+        let served = operators.serve(&node, sides);
+        // Without signals the node would never leave in order, so it leaves now.
+        if let Err(error) = stop.await {
+            tracing::error!(%error, "signals cannot be awaited");
+        }
+        let drained = node.drain.run(grace).await;
+        served.close().await;
+        Ok(drained)
+    }
+}
+
+/// The hubs and edge agents that the directory says there should be.
+fn neighbours(directory: &Directory) -> Vec<NodeName> {
+    let hubs = directory.clusters().filter(|cluster| cluster.hub);
+    let hubs = hubs.map(|cluster| NodeName::Hub(cluster.id.clone()));
+    let edge = directory.systems().map(|system| &system.address);
+    let edge = edge.filter(|system| directory.home(system) == Some(Home::Centre));
+    let edge = edge.map(|system| NodeName::Agent { system: system.clone(), home: Home::Centre });
+    hubs.chain(edge).collect()
+}

@@ -1,0 +1,118 @@
+//! The hub of one cluster: its agents dial it, it dials the centre, and it knows no other node.
+//!
+//! What stays in the cluster goes down again; everything else goes up. There is no third way, no
+//! other address and no other trust, so no query can pass the centre by.
+
+mod config;
+mod route;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::directory::Directory;
+use mesh_core::id::ClusterId;
+use mesh_core::node::{Home, NodeName};
+use mesh_node::lower::Lower;
+use mesh_node::operators::{Operators, Sides};
+use mesh_node::upper::{Upper, start_uplink};
+use mesh_node::{Node, NodeError, NodeFiles};
+use mesh_rt::clock::SystemClock;
+use mesh_rt::drain::{Drained, asked_to_stop};
+use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::telemetry;
+use mesh_rt::tls::{Admit, Trust};
+use tracing::info;
+
+pub use self::config::Config;
+use self::route::Hub;
+
+/// The name and version that the program shows.
+pub const PROGRAM: Program = Program { name: "hub-cluster", version: env!("CARGO_PKG_VERSION") };
+
+/// A hub whose ports are bound.
+#[derive(Debug)]
+pub struct Bound {
+    node: Node,
+    cluster: ClusterId,
+    lower: Lower,
+    upper: Upper,
+    operators: Operators,
+    grace: Duration,
+}
+
+/// The whole life of the program.
+pub async fn run(config: Config) -> Result<(), CmdError> {
+    telemetry::init(&config.log).map_err(CmdError::failure)?;
+    let bound = Bound::build(config).await.map_err(CmdError::failure)?;
+    bound.run(asked_to_stop()).await.map_err(CmdError::failure)?;
+    Ok(())
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any.
+    pub async fn build(config: Config) -> Result<Self, NodeError> {
+        let Config { cluster, mesh, tls, limits, .. } = &config;
+        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
+        let name = NodeName::Hub(cluster.clone());
+        let mut node = Node::build(&PROGRAM, files, Arc::new(SystemClock), |_| Ok(name))?;
+        node.me.exchanges_max = limits.exchanges_max.get();
+        node.me.credit_bytes = limits.credit_bytes.get();
+        let trust = Trust::load(&tls.trust_file)?;
+        let admit = Admit::HubListener(cluster.clone());
+        let lower = Lower::bind(&node, config.listen.mesh, trust, admit).await?;
+        let operators = Trust::load(&config.admin.trust_file)?;
+        let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
+        let upper = Upper {
+            address: config.upper.address,
+            node: NodeName::Centre,
+            trust: Trust::load(&config.upper.trust_file)?,
+        };
+        let (cluster, grace) = (config.cluster, config.drain.grace());
+        Ok(Self { node, cluster, lower, upper, operators, grace })
+    }
+
+    /// Where agents dial.
+    pub fn mesh_addr(&self) -> SocketAddr {
+        self.lower.local_addr()
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.operators.local_addr()
+    }
+
+    /// Serves until `stop` completes, then drains.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = std::io::Result<()>>,
+    ) -> Result<Drained, NodeError> {
+        let Self { node, cluster, lower, upper, operators, grace } = self;
+        let (mesh, admin) = (lower.local_addr(), operators.local_addr());
+        info!(%cluster, %mesh, %admin, "hub listens");
+        let expected = agents(&node.directory, &cluster);
+        let sides = (lower.peers(), lower.handshakes());
+        let hub = Arc::new(Hub::new(node.clone(), cluster, lower.peers()));
+        let seed = node.clock.unix_ms() ^ u64::from(mesh.port()) << 48;
+        let uplink = start_uplink(&node, upper, hub.from_above(), seed)?;
+        hub.link_up(Arc::clone(&uplink));
+        lower.serve(&node, hub.from_below(), grace);
+        let upper = Some((NodeName::Centre, Arc::clone(&uplink)));
+        let served = operators.serve(&node, Sides { upper, lower: Some(sides), expected });
+        // Without signals the node would never leave in order, so it leaves now.
+        if let Err(error) = stop.await {
+            tracing::error!(%error, "signals cannot be awaited");
+        }
+        node.drain.spawn(async move { uplink.drain(grace).await });
+        let drained = node.drain.run(grace).await;
+        served.close().await;
+        Ok(drained)
+    }
+}
+
+/// The agents that the directory says this hub should have.
+fn agents(directory: &Directory, cluster: &ClusterId) -> Vec<NodeName> {
+    let here = Home::Cluster(cluster.clone());
+    let at_home = directory.systems().map(|system| &system.address);
+    let at_home = at_home.filter(|system| directory.home(system).as_ref() == Some(&here));
+    at_home.map(|system| NodeName::Agent { system: system.clone(), home: here.clone() }).collect()
+}

@@ -1,0 +1,14 @@
+//! What all daemons do alike with links: the node itself, its link upwards, its listener for links
+//! from below, what it tells operators, and how an exchange is counted and logged.
+//!
+//! `mesh-rt` knows no links and `mesh-link` no TLS; this is where they meet.
+
+pub mod lower;
+pub mod node;
+pub mod operators;
+pub mod passage;
+pub mod section;
+pub mod upper;
+mod view;
+
+pub use node::{Node, NodeError, NodeFiles};

@@ -1,0 +1,121 @@
+//! The node itself: who it is, what it knows of the mesh, and how it leaves.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mesh_core::directory::Directory;
+use mesh_core::node::{MeshDomain, NodeName};
+use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_link::Spawn;
+use mesh_link::hello::Me;
+use mesh_rt::clock::Clock;
+use mesh_rt::config::TlsFiles;
+use mesh_rt::directory_file::{DirectoryFileError, load_directory};
+use mesh_rt::drain::Drain;
+use mesh_rt::exit::Program;
+use mesh_rt::metrics::Counters;
+use mesh_rt::readiness::Readiness;
+use mesh_rt::tls::{Identity, Rule, TlsError, Trust};
+
+/// What every part of a daemon holds. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub me: Me,
+    pub identity: Identity,
+    pub directory: Arc<Directory>,
+    pub drain: Drain,
+    pub readiness: Readiness,
+    pub counters: Counters,
+    pub clock: Arc<dyn Clock>,
+    pub started_at_unix_ms: u64,
+    pub certificate_expires_unix_ms: u64,
+}
+
+/// Where a node finds what it is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeFiles<'f> {
+    pub mesh: &'f MeshDomain,
+    pub tls: &'f TlsFiles,
+    pub directory: &'f Path,
+}
+
+/// A node that cannot be built. Each sentence names the file or address to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("{file}: the certificate breaks a rule of the mesh")]
+    Certificate { file: String, source: Rule },
+    #[error("{file}: the certificate names {found}, and the configuration {wanted}")]
+    OtherNode { file: String, found: String, wanted: String },
+    #[error(transparent)]
+    Directory(#[from] DirectoryFileError),
+    #[error("{system} is not in the directory: check the configuration, or register it")]
+    NoSystem { system: String },
+    #[error("{field}: {address} cannot be listened on")]
+    Listen { field: &'static str, address: String, source: std::io::Error },
+    #[error("the gRPC server failed")]
+    Serve(#[from] tonic::transport::Error),
+    #[error(transparent)]
+    Admin(#[from] mesh_rt::admin::AdminError),
+}
+
+impl Node {
+    /// Reads what `files` name. `name` says who the node is, by its configuration and the
+    /// directory; its certificate must say the same.
+    pub fn build(
+        program: &Program,
+        files: NodeFiles<'_>,
+        clock: Arc<dyn Clock>,
+        name: impl FnOnce(&Directory) -> Result<NodeName, NodeError>,
+    ) -> Result<Self, NodeError> {
+        let NodeFiles { mesh, tls, directory } = files;
+        let directory = load_directory(directory, mesh)?;
+        let node = name(&directory)?;
+        let identity = Identity::load(&tls.chain_file, &tls.key_file)?;
+        let file = tls.chain_file.display().to_string();
+        let described = identity
+            .describe(mesh)
+            .map_err(|source| NodeError::Certificate { file: file.clone(), source })?;
+        if described.node != node {
+            let (found, wanted) = (mesh.dns_name(&described.node), mesh.dns_name(&node));
+            return Err(NodeError::OtherNode { file, found, wanted });
+        }
+        let software = format!("{} {}", program.name, program.version);
+        let mut me = Me::new(mesh.clone(), node, software);
+        me.directory = directory.position();
+        let readiness = Readiness::default();
+        Ok(Self {
+            me,
+            identity,
+            directory: Arc::new(directory),
+            drain: Drain::new(readiness.clone()),
+            readiness,
+            counters: Counters::default(),
+            started_at_unix_ms: clock.unix_ms(),
+            clock,
+            certificate_expires_unix_ms: described.not_after_unix.saturating_mul(1000),
+        })
+    }
+
+    /// This node's name in errors and timings.
+    pub fn hop(&self) -> HopName {
+        self.me.hop()
+    }
+
+    /// A problem that this node found.
+    pub fn problem(&self, reason: Reason, detail: impl Into<String>) -> Problem {
+        Problem::new(reason, self.hop(), detail)
+    }
+
+    /// The owner of the link library's tasks.
+    pub fn spawn(&self) -> Spawn {
+        let drain = self.drain.clone();
+        Spawn::new(move |task| drain.spawn(task))
+    }
+
+    /// Loads what a peer's certificate is checked against.
+    pub fn trust(file: &Path) -> Result<Trust, NodeError> {
+        Ok(Trust::load(file)?)
+    }
+}

@@ -1,0 +1,99 @@
+//! The admin port: for operators with a certificate, or, beside an agent, for loopback alone.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mesh_core::node::NodeName;
+use mesh_link::dial::Uplink;
+use mesh_link::peers::Peers;
+use mesh_rt::admin::{AdminBound, AdminPort};
+use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
+use tokio::sync::oneshot;
+use tracing::error;
+
+use crate::lower::HandshakeCounts;
+use crate::node::{Node, NodeError};
+use crate::view::View;
+
+/// What operators see of a node beside the node itself.
+#[derive(Debug, Default)]
+pub struct Sides {
+    pub upper: Option<(NodeName, Arc<Uplink>)>,
+    pub lower: Option<(Arc<Peers>, HandshakeCounts)>,
+    /// The lower neighbours that the directory says there should be.
+    pub expected: Vec<NodeName>,
+}
+
+/// The admin port, bound and not yet served.
+#[derive(Debug)]
+pub struct Operators {
+    bound: AdminBound,
+    /// Vouches for operators; `None` where the node's certificate cannot serve.
+    trust: Option<Trust>,
+}
+
+/// An admin port that is served. It outlives the drain, so that operators can watch it.
+#[derive(Debug)]
+pub struct Served {
+    stop: oneshot::Sender<()>,
+    port: tokio::task::JoinHandle<()>,
+}
+
+impl Served {
+    /// Closes the port, at the end of all.
+    pub async fn close(self) {
+        // The port may have ended by itself, with its error in the log.
+        let _ = self.stop.send(());
+        let _ = self.port.await;
+    }
+}
+
+impl Operators {
+    pub async fn bind(address: SocketAddr, trust: Option<Trust>) -> Result<Self, NodeError> {
+        let bound = AdminBound::bind(address).await.map_err(|source| NodeError::Listen {
+            field: "admin.listen",
+            address: address.to_string(),
+            source,
+        })?;
+        Ok(Self { bound, trust })
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.bound.local_addr()
+    }
+
+    /// Serves health, reflection and the admin service.
+    pub fn serve(self, node: &Node, sides: Sides) -> Served {
+        let Sides { upper, lower, expected } = sides;
+        let view = View { node: node.clone(), upper, lower, expected };
+        let port = AdminPort {
+            hop: node.hop(),
+            view: Arc::new(view),
+            readiness: node.readiness.clone(),
+            services: vec!["mesh.admin.v1.AdminService".into()],
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async move {
+            let _ = stopped.await;
+        };
+        let Self { bound, trust } = self;
+        let acceptor = trust.map(|trust| {
+            Acceptor::new(&node.identity, trust, Admit::AdminPort, node.me.mesh.clone())
+        });
+        let served = async move {
+            let result = match acceptor {
+                None => port.serve(bound.into_incoming(), until).await,
+                Some(acceptor) => {
+                    let never = std::future::pending();
+                    let listener = bound.into_listener();
+                    let incoming = tls::serve(listener, acceptor, CONNECTIONS_MAX, never);
+                    port.serve(incoming, until).await
+                }
+            };
+            if let Err(error) = result {
+                error!(%error, "the admin port failed");
+            }
+        };
+        Served { stop, port: tokio::spawn(served) }
+    }
+}

@@ -1,0 +1,85 @@
+//! One exchange on its way through a node: counted, and logged once, at its end.
+
+use std::time::Duration;
+
+use mesh_core::exchange::RequestHeader;
+use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_link::exchange::Incoming;
+use mesh_link::lane::Lane;
+use mesh_link::relay::{Flows, Relayed, relay};
+use mesh_proto::header::read_request;
+use mesh_rt::metrics::InFlight;
+use tracing::{debug, info};
+
+use crate::node::Node;
+
+/// What the log says of an exchange: names and times, never content.
+#[derive(Debug)]
+pub struct Passage {
+    in_flight: InFlight,
+    header: RequestHeader,
+    from: HopName,
+}
+
+/// Where a program wants an exchange to go.
+#[derive(Debug)]
+pub struct Onward {
+    pub lane: Lane,
+    pub flows: Flows,
+}
+
+/// Takes `incoming` through a hub: reads its header, asks `decide` where it goes, carries it there.
+/// Whatever goes wrong, the peer is told.
+pub async fn pass(
+    node: &Node,
+    incoming: Incoming,
+    decide: impl FnOnce(&RequestHeader, &Incoming) -> Result<Onward, Problem>,
+) {
+    let in_flight = node.counters.begin();
+    let from = incoming.lane.peer().hop.clone();
+    let header = match read_request(&incoming.open.header) {
+        Ok(header) => header,
+        Err(why) => {
+            let detail = format!("{from} sent a header that cannot be read: {why}");
+            let problem = Problem::new(Reason::RequestMalformed, from, detail);
+            info!(target: "exchange", reason = %problem.reason, hop = %problem.hop,
+                detail = %problem.detail, "refused");
+            incoming.exchange.cancel(problem);
+            return;
+        }
+    };
+    let passage = Passage { in_flight, header, from };
+    match decide(&passage.header, &incoming) {
+        Ok(Onward { lane, flows }) => {
+            let to = lane.peer().hop.clone();
+            let relayed = relay(incoming, &lane, &node.hop(), flows).await;
+            passage.end(&to, &relayed);
+        }
+        Err(problem) => {
+            incoming.exchange.cancel(problem.clone());
+            let result = Err(problem);
+            passage.end(&node.hop(), &Relayed { result, answered_after: Duration::ZERO });
+        }
+    }
+}
+
+impl Passage {
+    fn end(self, to: &HopName, relayed: &Relayed) {
+        let Self { in_flight, header, from } = self;
+        let RequestHeader { exchange, consumer, service, operation, .. } = &header;
+        match &relayed.result {
+            Ok(()) => {
+                let answered_us = relayed.answered_after.as_micros() as u64;
+                debug!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
+                    answered_us, "answered");
+                in_flight.answered();
+            }
+            Err(problem) => {
+                let Problem { reason, hop, detail } = problem;
+                info!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
+                    %reason, %hop, %detail, "not answered");
+                in_flight.failed();
+            }
+        }
+    }
+}

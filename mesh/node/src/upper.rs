@@ -1,0 +1,85 @@
+//! The link upwards: whom a node dials, and what it says when nobody is there.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mesh_core::node::NodeName;
+use mesh_link::dial::{Connect, Dialling, Uplink};
+use mesh_link::lane::Accept;
+use mesh_rt::exit::sentence;
+use mesh_rt::server::mesh_endpoint;
+use mesh_rt::tls::{Connector, TcpDialer, Trust, explain};
+use tonic::transport::Channel;
+
+use crate::node::{Node, NodeError};
+
+/// The upper neighbour: where it is, who it must be, and what vouches for it.
+#[derive(Debug)]
+pub struct Upper {
+    pub address: SocketAddr,
+    pub node: NodeName,
+    pub trust: Trust,
+}
+
+/// Begins to dial, and makes the node ready only while the link is up.
+pub fn start_uplink<A: Accept>(
+    node: &Node,
+    upper: Upper,
+    accept: Arc<A>,
+    seed: u64,
+) -> Result<Arc<Uplink>, NodeError> {
+    let Upper { address, node: name, trust } = upper;
+    let mesh = node.me.mesh.clone();
+    let connector = Connector::new(&node.identity, trust, name.clone(), mesh.clone())?;
+    let uri = http::Uri::builder()
+        .scheme("https")
+        .authority(mesh.dns_name(&name))
+        .path_and_query("/")
+        .build()
+        .expect("a node's DNS name is an authority");
+    let dial = Dial { dialer: TcpDialer::new(address, connector), uri };
+    let uplink = Uplink::start(Dialling {
+        me: node.me.clone(),
+        upper: name.clone(),
+        connect: Arc::new(dial),
+        accept,
+        spawn: node.spawn(),
+        seed,
+    });
+    follow(node, &name, &uplink);
+    Ok(uplink)
+}
+
+/// Keeps readiness in step with the link, and drains the link with the node.
+fn follow(node: &Node, upper: &NodeName, uplink: &Arc<Uplink>) {
+    let condition = node.readiness.condition(format!("link to {upper}"));
+    let mut up = uplink.up();
+    let drain = node.drain.clone();
+    node.drain.spawn(async move {
+        loop {
+            condition.set(*up.borrow_and_update());
+            tokio::select! {
+                () = drain.begun() => return,
+                changed = up.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+}
+
+struct Dial {
+    dialer: TcpDialer,
+    uri: http::Uri,
+}
+
+#[tonic::async_trait]
+impl Connect for Dial {
+    async fn connect(&self) -> Result<Channel, Box<dyn Error + Send + Sync>> {
+        let endpoint = mesh_endpoint(self.uri.clone());
+        Ok(endpoint.connect_with_connector(self.dialer.clone()).await?)
+    }
+
+    fn explain(&self, error: &(dyn Error + 'static)) -> String {
+        explain(error).unwrap_or_else(|| sentence(error))
+    }
+}

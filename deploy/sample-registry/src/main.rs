@@ -1,0 +1,7 @@
+//! The sample civil register as a process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sample_registry::run_command()
+}

@@ -1,0 +1,16 @@
+//! What every daemon is made of beside its own work: configuration, TLS, servers, drain, readiness,
+//! telemetry, the admin port, and the way from `main` to an exit code.
+
+pub mod admin;
+pub mod admission;
+pub mod clock;
+pub mod config;
+pub mod directory_file;
+pub mod drain;
+pub mod exit;
+mod file;
+pub mod metrics;
+pub mod readiness;
+pub mod server;
+pub mod telemetry;
+pub mod tls;

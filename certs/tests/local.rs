@@ -90,7 +90,7 @@ fn a_node_gets_the_trust_that_it_needs_and_no_more() {
     let cases = [
         // Node                                Dials     Listens to       Is administrated by
         ("hub.centre.mesh.ir",                 &root,    Some(&root),     Some(&operators)),
-        ("hub.health.mesh.ir",                 &centre,  Some(&health),   None),
+        ("hub.health.mesh.ir",                 &centre,  Some(&health),   Some(&operators)),
         ("desk.licensing.gov.health.mesh.ir",  &health,  None,            None),
         ("persons.registry.gov.edge.mesh.ir",  &centre,  None,            None),
         ("sara.operators.mesh.ir",             &centre,  None,            None),

@@ -78,9 +78,9 @@ fn read_object(object: wire::Object, objects: &mut Objects) -> Result<(), Malfor
             let (name_fa, name_en) = (agency.name_fa, agency.name_en);
             objects.agencies.push(Agency { address, name_fa, name_en });
         }
-        Kind::System(system) => objects.systems.push(read_system(system)?),
+        Kind::System(system) => objects.systems.push(read_system(&system)?),
         Kind::Service(service) => objects.services.push(read_service(service)?),
-        Kind::Permission(permission) => objects.permissions.push(read_permission(permission)?),
+        Kind::Permission(permission) => objects.permissions.push(read_permission(&permission)?),
         Kind::LinkKey(key) => {
             let spki_sha256 = digest("link_key.spki_sha256", &key.spki_sha256)?.to_string();
             objects.link_keys.push(LinkKey { node: key.node, spki_sha256 });
@@ -111,7 +111,7 @@ fn read_cluster(cluster: wire::Cluster) -> Result<Cluster, Malformed> {
     })
 }
 
-fn read_system(system: wire::System) -> Result<System, Malformed> {
+fn read_system(system: &wire::System) -> Result<System, Malformed> {
     let read = |attribute: &i32| match wire::Attribute::try_from(*attribute) {
         Ok(wire::Attribute::BaseDatabase) => Ok(Attribute::BaseDatabase),
         Ok(wire::Attribute::Portal) => Ok(Attribute::Portal),
@@ -156,7 +156,7 @@ fn read_operation(operation: wire::Operation) -> Result<Operation, Malformed> {
     })
 }
 
-fn read_permission(permission: wire::Permission) -> Result<Permission, Malformed> {
+fn read_permission(permission: &wire::Permission) -> Result<Permission, Malformed> {
     let consumer: SystemAddress = parse("permission.consumer", &permission.consumer)?;
     let operations = permission.operations.iter();
     let operations = operations.map(|operation| parse("permission.operations", operation));

@@ -1,5 +1,8 @@
 //! What is wrong with a wire message, by field.
 
+use std::error::Error;
+use std::str::FromStr;
+
 use mesh_core::exchange::Digest;
 
 /// A wire message that is not what its document says. Names the field.
@@ -11,8 +14,9 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    pub fn new(field: &'static str, why: impl ToString) -> Self {
-        Self { field, why: why.to_string() }
+    /// `why` is a sentence, or the error of whoever tried to read the field.
+    pub fn new(field: &'static str, why: impl Into<Box<dyn Error>>) -> Self {
+        Self { field, why: why.into().to_string() }
     }
 
     /// The message or field is not there.
@@ -29,17 +33,17 @@ impl Malformed {
 /// Reads a field's text with the rule of its type.
 pub(crate) fn parse<T>(field: &'static str, text: &str) -> Result<T, Malformed>
 where
-    T: std::str::FromStr,
-    T::Err: ToString,
+    T: FromStr,
+    T::Err: Error + 'static,
 {
-    text.parse().map_err(|error: T::Err| Malformed::new(field, error))
+    text.parse().map_err(|error| Malformed::new(field, error))
 }
 
 /// Reads an optional text, absent when empty.
 pub(crate) fn parse_optional<T>(field: &'static str, text: &str) -> Result<Option<T>, Malformed>
 where
-    T: std::str::FromStr,
-    T::Err: ToString,
+    T: FromStr,
+    T::Err: Error + 'static,
 {
     if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
 }

@@ -4,6 +4,7 @@ mod lanes;
 mod run;
 mod setup;
 mod test;
+mod up;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ struct Cli {
 enum Task {
     /// Check everything, the cheap lanes first
     Test(test::Options),
+    /// Bring the nation up on this machine, with one worked inquiry, until Ctrl-C
+    Up(up::Options),
     /// Install what a fresh machine lacks
     Setup,
 }
@@ -27,6 +30,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = lanes::enter_root().and_then(|()| match Cli::parse().task {
         Task::Test(options) => test::test(&options),
+        Task::Up(options) => up::up(&options),
         Task::Setup => setup::setup(),
     });
     done.unwrap_or_else(|problem| {

@@ -3,6 +3,7 @@
 use mesh_core::reason::Reason;
 
 use super::*;
+use wire::frame::Kind;
 
 fn frames() -> Vec<Frame> {
     let hop: HopName = "hub.health".parse().unwrap();
@@ -44,51 +45,32 @@ fn a_batch_reads_as_it_was_written() {
     assert_eq!(read_batch(write_batch(frames())), Ok(frames()));
 }
 
+/// Reads each frame alone, and expects the error that begins as its case says.
+fn expect_refused(cases: impl IntoIterator<Item = (&'static str, Option<Kind>)>) {
+    for (want, kind) in cases {
+        let batch = wire::Batch { frames: vec![wire::Frame { kind }] };
+        let error = read_batch(batch).expect_err(want).to_string();
+        assert!(error.starts_with(want), "{error:?} does not say {want:?}");
+    }
+}
+
+/// The whole open of [`frames`], and then changed.
+fn open(change: impl FnOnce(&mut wire::Open)) -> Option<Kind> {
+    let mut frame = write_batch(frames()).frames.remove(0);
+    let Some(Kind::Open(open)) = &mut frame.kind else { panic!("an open comes first") };
+    change(open);
+    frame.kind
+}
+
 #[test]
-fn refuses_frames_that_break_a_rule() {
-    use wire::frame::Kind;
-    let open = |change: fn(&mut wire::Open)| {
-        let mut frame = write_batch(frames()).frames.remove(0);
-        let Some(Kind::Open(open)) = &mut frame.kind else { panic!("an open comes first") };
-        change(open);
-        frame.kind
-    };
-    let data =
-        |exchange, length| Some(Kind::Data(wire::Data { exchange, body: vec![0; length].into() }));
-    let problem = |reason: &str, hop: &str| {
-        let problem = exchange::Problem {
-            reason: reason.into(),
-            hop: hop.into(),
-            ..exchange::Problem::default()
-        };
-        Some(Kind::Cancel(wire::Cancel { exchange: 1, problem: Some(problem) }))
-    };
-    let cases = [
-        ("frame: is missing", None),
-        ("exchange: is 0", data(0, 1)),
-        ("data.body: is empty", data(1, 0)),
-        ("data.body: is 16385", data(1, DATA_BYTES_MAX + 1)),
+fn refuses_opens_that_break_a_rule() {
+    expect_refused([
         ("exchange: is 0", open(|open| open.exchange = 0)),
         ("open.header: is missing", open(|open| open.header = Bytes::new())),
         ("open.header: is 8193", open(|open| open.header = vec![0; 8193].into())),
         ("open.head: is 32769", open(|open| open.head = vec![0; 32769].into())),
         ("open.body: is 16385", open(|open| open.body = vec![0; 16385].into())),
-        ("open.hop: is missing", open(|open| open.hop = None)),
         ("open.signature: belongs", open(|open| open.signature = Some(Default::default()))),
-        (
-            "hop.hops: is 7",
-            open(|open| {
-                let hop = open.hop.get_or_insert_default();
-                hop.hops = vec![hop.hops[0].clone(); HOPS_MAX + 1];
-            }),
-        ),
-        ("hop.hops.hop: ", open(|open| open.hop.get_or_insert_default().hops[0].hop.clear())),
-        (
-            "hop.stamp: belongs",
-            open(|open| {
-                open.hop.get_or_insert_default().stamp = Some(Default::default());
-            }),
-        ),
         (
             "open.close.exchange: is not 0",
             open(|open| {
@@ -101,25 +83,55 @@ fn refuses_frames_that_break_a_rule() {
                 open.close.get_or_insert_default().tail = vec![0; 8193].into();
             }),
         ),
-        (
-            "cancel.problem: is missing",
-            Some(Kind::Cancel(wire::Cancel { exchange: 1, problem: None })),
-        ),
+    ]);
+}
+
+#[test]
+fn refuses_hop_sections_that_break_a_rule() {
+    let hop = |change: fn(&mut exchange::HopSection)| {
+        open(|open| change(open.hop.as_mut().expect("an open has a hop section")))
+    };
+    expect_refused([
+        ("open.hop: is missing", open(|open| open.hop = None)),
+        ("hop.hops: is 7", hop(|hop| hop.hops = vec![hop.hops[0].clone(); HOPS_MAX + 1])),
+        ("hop.hops.hop: ", hop(|hop| hop.hops[0].hop.clear())),
+        ("hop.stamp: belongs", hop(|hop| hop.stamp = Some(Default::default()))),
+    ]);
+}
+
+#[test]
+fn refuses_what_follows_an_open_and_breaks_a_rule() {
+    let data =
+        |exchange, length| Some(Kind::Data(wire::Data { exchange, body: vec![0; length].into() }));
+    let problem = |reason: &str, hop: &str| {
+        let problem = exchange::Problem {
+            reason: reason.into(),
+            hop: hop.into(),
+            ..exchange::Problem::default()
+        };
+        Some(Kind::Cancel(wire::Cancel { exchange: 1, problem: Some(problem) }))
+    };
+    let no_problem = wire::Cancel { exchange: 1, problem: None };
+    expect_refused([
+        ("exchange: is 0", data(0, 1)),
+        ("data.body: is empty", data(1, 0)),
+        ("data.body: is 16385", data(1, DATA_BYTES_MAX + 1)),
+        ("cancel.problem: is missing", Some(Kind::Cancel(no_problem))),
         ("problem.reason: ", problem("WHO_KNOWS", "hub.health")),
         ("problem.hop: ", problem("OVERLOADED", "")),
         ("credit.bytes: is 0", Some(Kind::Credit(wire::Credit { exchange: 1, bytes: 0 }))),
-        (
-            "hello.lane: 0",
-            Some(Kind::Hello(wire::Hello { version_min: 1, version_max: 1, ..Default::default() })),
-        ),
+    ]);
+}
+
+#[test]
+fn refuses_frames_of_the_lane_that_break_a_rule() {
+    let no_lane = wire::Hello { version_min: 1, version_max: 1, ..wire::Hello::default() };
+    expect_refused([
+        ("frame: is missing", None),
+        ("hello.lane: 0", Some(Kind::Hello(no_lane))),
         ("witness: belongs", Some(Kind::Witness(wire::Witness::default()))),
         ("renewal: belongs", Some(Kind::Renewal(wire::Renewal::default()))),
-    ];
-    for (want, kind) in cases {
-        let batch = wire::Batch { frames: vec![wire::Frame { kind }] };
-        let error = read_batch(batch).expect_err(want).to_string();
-        assert!(error.starts_with(want), "{error:?} does not say {want:?}");
-    }
+    ]);
 }
 
 #[test]

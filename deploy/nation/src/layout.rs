@@ -1,0 +1,258 @@
+//! Everything a nation needs on disk before its first process starts: PKI, directory, configurations.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use mesh_certs::local::{Issued, LocalPki, PkiError};
+use mesh_core::directory::{Directory, DirectoryError, LinkKey};
+use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
+use mesh_proto::directory::write_snapshot;
+
+use crate::plan::{Agent, Answers, Plan, Sample};
+
+/// Where everything of one nation is.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub dir: PathBuf,
+    pub mesh: MeshDomain,
+    /// Of all nodes: centre first, then hubs, then agents, which is the order to start them in.
+    pub nodes: Vec<NodeLayout>,
+    pub samples: BTreeMap<Sample, SocketAddr>,
+    pub hubctl_config: PathBuf,
+    pub pki: PathBuf,
+}
+
+/// One node: its files and its ports.
+#[derive(Clone, Debug)]
+pub struct NodeLayout {
+    pub name: NodeName,
+    pub program: &'static str,
+    pub config: PathBuf,
+    pub log: PathBuf,
+    pub admin: SocketAddr,
+    /// Where neighbours from below dial, for hubs.
+    pub mesh: Option<SocketAddr>,
+    /// Where applications ask, for agents.
+    pub local: Option<SocketAddr>,
+    pub issued: Issued,
+}
+
+/// A nation that cannot be laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    #[error("{}: cannot be written", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("no free port on loopback")]
+    Port(#[source] std::io::Error),
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("the plan has an agent for {system}, which is not among its systems")]
+    NoSystem { system: String },
+    #[error("the mesh domain of the plan is none")]
+    Mesh(#[from] mesh_core::node::ParseNodeError),
+}
+
+/// Writes everything below `dir`, which must be empty or not there yet. `log` goes into each
+/// daemon's `[log]`.
+pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError> {
+    let mesh = plan.domain()?;
+    let now = SystemTime::now();
+    let hubs = plan.clusters.iter().filter(|cluster| cluster.hub);
+    let hubs: Vec<_> = hubs.map(|cluster| cluster.id.clone()).collect();
+    let pki_dir = dir.join("pki");
+    let clusters = plan.clusters.iter().map(|cluster| cluster.id.clone());
+    let pki = LocalPki::create(&pki_dir, &mesh, clusters, now)?;
+
+    let bare = Directory::build(mesh.clone(), plan.position(), plan.objects(Vec::new()))?;
+    let mut names = vec![NodeName::Centre];
+    names.extend(hubs.into_iter().map(NodeName::Hub));
+    for Agent { system, .. } in &plan.agents {
+        let home = bare
+            .home(system)
+            .ok_or_else(|| LayoutError::NoSystem { system: system.to_string() })?;
+        names.push(NodeName::Agent { system: system.clone(), home });
+    }
+    let mut ports = Ports::default();
+    let mut nodes = Vec::new();
+    for name in names {
+        nodes.push(node(name, (dir, &pki), now, &mut ports)?);
+    }
+    let mut samples = BTreeMap::new();
+    for backend in plan.agents.iter().flat_map(|agent| &agent.backends) {
+        if let Answers::Program(sample) = backend.answers
+            && !samples.contains_key(&sample)
+        {
+            samples.insert(sample, ports.free()?);
+        }
+    }
+    let operator = NodeName::Operator("operator".parse().expect("a label"));
+    let operator = pki.issue(&operator, &dir.join("operator"), now)?;
+    let layout = Layout {
+        dir: dir.into(),
+        mesh,
+        nodes,
+        samples,
+        hubctl_config: dir.join("hubctl.toml"),
+        pki: pki_dir,
+    };
+    layout.write_directory(plan)?;
+    for node in &layout.nodes {
+        write(&node.config, &layout.config(plan, (node, &pki), log))?;
+    }
+    write(&layout.hubctl_config, &layout.hubctl(&operator, &pki))?;
+    Ok(layout)
+}
+
+fn node(
+    name: NodeName,
+    (dir, pki): (&Path, &LocalPki),
+    now: SystemTime,
+    ports: &mut Ports,
+) -> Result<NodeLayout, LayoutError> {
+    let below = dir.join("nodes").join(name.to_string());
+    let issued = pki.issue(&name, &below, now)?;
+    let program = match name {
+        NodeName::Centre => "hub-central",
+        NodeName::Hub(_) => "hub-cluster",
+        NodeName::Agent { .. } | NodeName::Operator(_) => "agent",
+    };
+    let mesh = if name.listens() { Some(ports.free()?) } else { None };
+    let local = if name.listens() { None } else { Some(ports.free()?) };
+    Ok(NodeLayout {
+        name,
+        program,
+        config: below.join(format!("{program}.toml")),
+        log: below.join("log"),
+        admin: ports.free()?,
+        mesh,
+        local,
+        issued,
+    })
+}
+
+impl Layout {
+    /// The node with this name below the mesh domain, such as `hub.economy`.
+    pub fn node(&self, name: &str) -> Option<&NodeLayout> {
+        self.nodes.iter().find(|node| node.name.to_string() == name)
+    }
+
+    pub fn directory_file(&self) -> PathBuf {
+        self.dir.join("directory.pb")
+    }
+
+    fn write_directory(&self, plan: &Plan) -> Result<(), LayoutError> {
+        let key = |node: &NodeLayout| LinkKey {
+            node: self.mesh.dns_name(&node.name),
+            spki_sha256: node.issued.spki_sha256.to_string(),
+        };
+        let objects = plan.objects(self.nodes.iter().map(key).collect());
+        Directory::build(self.mesh.clone(), plan.position(), objects.clone())?;
+        let bytes = write_snapshot(&self.mesh, plan.position(), &objects);
+        let path = self.directory_file();
+        std::fs::write(&path, bytes).map_err(|source| LayoutError::Write { path, source })
+    }
+
+    fn config(&self, plan: &Plan, (node, pki): (&NodeLayout, &LocalPki), log: &str) -> String {
+        let mut text = match &node.name {
+            NodeName::Hub(cluster) => format!("cluster = \"{cluster}\"\n"),
+            NodeName::Agent { system, .. } => format!("system = \"{system}\"\n"),
+            NodeName::Centre | NodeName::Operator(_) => String::new(),
+        };
+        let Issued { chain_file, key_file, trust_file, listener_trust_file, .. } = &node.issued;
+        let trust = listener_trust_file.as_ref().unwrap_or(trust_file);
+        let (id, domain) = (&self.mesh.mesh, self.mesh.domain());
+        let mut line = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        line(format!("directory_file = {:?}", self.directory_file()));
+        line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
+        line(format!("\n[tls]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}"));
+        line(format!("trust_file = {trust:?}"));
+        if let Some(address) = self.upper(&node.name) {
+            line(format!("\n[upper]\naddress = \"{address}\""));
+            if matches!(node.name, NodeName::Hub(_)) {
+                line(format!("trust_file = {trust_file:?}"));
+            }
+        }
+        if let Some(mesh) = node.mesh {
+            line(format!("\n[listen]\nmesh = \"{mesh}\""));
+        }
+        if let Some(local) = node.local {
+            line(format!("\n[local]\nlisten = \"{local}\""));
+        }
+        line(format!("\n[admin]\nlisten = \"{}\"", node.admin));
+        if node.name.listens() {
+            line(format!("trust_file = {:?}", pki.ca_file(&Subtree::Operators)));
+        }
+        line(format!("\n[log]\n{log}"));
+        text.push_str(&self.backends(plan, &node.name));
+        text
+    }
+
+    fn backends(&self, plan: &Plan, name: &NodeName) -> String {
+        let NodeName::Agent { system, .. } = name else { return String::new() };
+        let mut text = String::new();
+        let agents = plan.agents.iter().filter(|agent| agent.system == *system);
+        for backend in agents.flat_map(|agent| &agent.backends) {
+            let url = match &backend.answers {
+                Answers::Url(url) => url.clone(),
+                Answers::Program(sample) => format!("http://{}", self.samples[sample]),
+            };
+            let service = &backend.service;
+            let _ = write!(text, "\n[[backends]]\nservice = \"{service}\"\nurl = \"{url}\"\n");
+            if let Some(timeout_ms) = backend.timeout_ms {
+                let _ = writeln!(text, "timeout_ms = {timeout_ms}");
+            }
+        }
+        text
+    }
+
+    fn upper(&self, name: &NodeName) -> Option<SocketAddr> {
+        let upper = match name {
+            NodeName::Centre | NodeName::Operator(_) => return None,
+            NodeName::Hub(_) | NodeName::Agent { home: Home::Centre, .. } => NodeName::Centre,
+            NodeName::Agent { home: Home::Cluster(cluster), .. } => NodeName::Hub(cluster.clone()),
+        };
+        self.nodes.iter().find(|node| node.name == upper)?.mesh
+    }
+
+    fn hubctl(&self, operator: &Issued, pki: &LocalPki) -> String {
+        let (id, domain) = (&self.mesh.mesh, self.mesh.domain());
+        let Issued { chain_file, key_file, .. } = operator;
+        let mut text = format!(
+            "[mesh]\nid = \"{id}\"\ndomain = \"{domain}\"\n\n\
+             [operator]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}\n"
+        );
+        for node in &self.nodes {
+            let (name, address) = (&node.name, node.admin);
+            let _ = write!(text, "\n[[nodes]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+            if name.listens() {
+                let _ = writeln!(text, "trust_file = {:?}", pki.ca_file(&name.subtree()));
+            }
+        }
+        text
+    }
+}
+
+/// Free ports of loopback. Each is held until all are known, so that none is given twice.
+#[derive(Default)]
+struct Ports(Vec<TcpListener>);
+
+impl Ports {
+    fn free(&mut self) -> Result<SocketAddr, LayoutError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LayoutError::Port)?;
+        let address = listener.local_addr().map_err(LayoutError::Port)?;
+        self.0.push(listener);
+        Ok(address)
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), LayoutError> {
+    std::fs::write(path, text).map_err(|source| LayoutError::Write { path: path.into(), source })
+}

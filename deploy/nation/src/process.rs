@@ -1,0 +1,148 @@
+//! One process that the launcher started: its log, its signals, its memory, its end.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A child process, ended by its own id when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// A process that cannot be started or awaited.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    #[error("{}: cannot be started; build it with `cargo build --workspace --bins`", path.display())]
+    Start { path: PathBuf, source: std::io::Error },
+    #[error("{}: cannot be written", path.display())]
+    Log { path: PathBuf, source: std::io::Error },
+    #[error("{name} cannot be awaited")]
+    Wait { name: String, source: std::io::Error },
+    #[error("{name} ended with {status}; the end of {}:\n{tail}", log.display())]
+    Ended { name: String, status: ExitStatus, log: PathBuf, tail: String },
+}
+
+impl Process {
+    /// Starts `program` with `args`; both of its outputs go to the end of `log`.
+    pub fn start(
+        name: &str,
+        program: &Path,
+        args: &[&str],
+        log: &Path,
+    ) -> Result<Self, ProcessError> {
+        let logs = |source| ProcessError::Log { path: log.into(), source };
+        let output: File = OpenOptions::new().create(true).append(true).open(log).map_err(logs)?;
+        let errors = output.try_clone().map_err(logs)?;
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            // Ctrl-C at the terminal is the launcher's business: it ends its children in order.
+            .process_group(0)
+            .spawn()
+            .map_err(|source| ProcessError::Start { path: program.into(), source })?;
+        Ok(Self { name: name.into(), child, log: log.into() })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Refuses a process that has ended by itself, with the end of its log.
+    pub fn check(&mut self) -> Result<(), ProcessError> {
+        let name = self.name.clone();
+        match self.child.try_wait().map_err(|source| ProcessError::Wait { name, source })? {
+            None => Ok(()),
+            Some(status) => Err(ProcessError::Ended {
+                name: self.name.clone(),
+                status,
+                log: self.log.clone(),
+                tail: tail(&self.log),
+            }),
+        }
+    }
+
+    /// Ends the process as a crash would: SIGKILL.
+    pub fn kill(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Stops it for now, as a machine that hangs: SIGSTOP.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Goes on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks the process to leave: SIGTERM.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for its end; `None` when it has not ended within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if limit <= began.elapsed() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Resident memory now and at its peak, in KiB, as the kernel counts it.
+    pub fn memory_kib(&self) -> Option<(u64, u64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches(" kB").trim().parse().ok()
+        };
+        Some((field("VmRSS:")?, field("VmHWM:")?))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        // The child is not reaped yet, so the id is still its own.
+        if let Some(id) = id {
+            let _ = kill_process(id, signal);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Did a process end because it was asked to, with exit code 0?
+pub fn left_in_order(status: ExitStatus) -> bool {
+    status.success() && status.signal().is_none()
+}
+
+/// The last lines of a log.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}

@@ -1,0 +1,10 @@
+//! The bed of the scenarios: a nation of real processes, a backend that behaves as asked, a client.
+
+pub mod backend;
+pub mod bed;
+pub mod client;
+pub mod dial;
+pub mod forge;
+
+pub use bed::Bed;
+pub use client::{Answer, Ask};

@@ -40,3 +40,17 @@ impl Check for Config {
         files
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_example_is_one() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/hub-central.toml");
+        let config: Config = mesh_rt::config::load(Path::new(example)).expect("it reads");
+        assert_eq!(config.limits.exchanges_max.get(), mesh_core::limits::EXCHANGES_MAX);
+    }
+}

@@ -1,7 +1,7 @@
 //! The national hub: the one place through which clusters exchange.
 //!
-//! Cluster hubs and agents at the edge dial it; it dials nobody. It decides by the certificate of the
-//! link and by the directory, and carries heads and bodies that it does not read.
+//! Cluster hubs and agents at the edge dial it; it dials nobody. It decides by the certificate of
+//! the link and by the directory, and carries heads and bodies that it does not read.
 
 mod config;
 mod route;

@@ -1,4 +1,4 @@
-//! Everything a nation needs on disk before its first process starts: PKI, directory, configurations.
+//! What a nation needs on disk before its first process starts: PKI, directory, configurations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -11,7 +11,7 @@ use mesh_core::id::MeshId;
 use mesh_core::node::{MeshDomain, ParseNodeError};
 use serde::Deserialize;
 
-/// A plan as it is written: the objects of the directory, and an agent for each system that has one.
+/// A plan as written: the objects of the directory, and an agent for each system that has one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {

@@ -1,4 +1,4 @@
-//! What a person sees: the nation coming up, one inquiry hop by hop, two refusals, what to try next.
+//! What a person sees: one inquiry hop by hop, what is refused, and what to try next.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

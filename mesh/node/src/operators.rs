@@ -87,7 +87,8 @@ impl Operators {
                     let never = std::future::pending();
                     let listener = bound.into_listener();
                     let incoming = tls::serve(listener, acceptor, CONNECTIONS_MAX, never);
-                    port.serve(incoming, until).await
+                    // Boxed: a server with its TLS is a large future.
+                    Box::pin(port.serve(incoming, until)).await
                 }
             };
             if let Err(error) = result {

@@ -19,7 +19,7 @@ pub struct Process {
 /// A process that cannot be started or awaited.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    #[error("{}: cannot be started; build it with `cargo build --workspace --bins`", path.display())]
+    #[error("{}: cannot be started; run `cargo build --workspace --bins`", path.display())]
     Start { path: PathBuf, source: std::io::Error },
     #[error("{}: cannot be written", path.display())]
     Log { path: PathBuf, source: std::io::Error },

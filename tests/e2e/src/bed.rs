@@ -22,7 +22,7 @@ pub const CARDS: &str = "ir/gov/care/cards/cards.v1";
 pub const HOPS: [&str; 5] =
     ["desk.tax.gov.economy", "hub.economy", "hub.centre", "hub.health", "cards.care.gov.health"];
 
-/// How long the nation may take to come up, or to recover. Generous: it only ends a test that hangs.
+/// How long the nation may take to come up, or to recover. It only ends a test that hangs.
 const READY_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.

@@ -15,6 +15,14 @@ pub struct Running {
     processes: Vec<Process>,
 }
 
+/// What a program printed.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    pub success: bool,
+    pub out: String,
+    pub err: String,
+}
+
 /// A nation that does not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -80,19 +88,19 @@ impl Running {
             for process in &mut self.processes {
                 process.check()?;
             }
-            if self.hubctl(&["status", "-o", "json"])?.0 {
+            if self.hubctl(&["status", "-o", "json"])?.success {
                 return Ok(());
             }
             if limit <= began.elapsed() {
-                let (_, status) = self.hubctl(&["status"])?;
-                return Err(RunError::NotReady { limit, status });
+                let Printed { out, err, .. } = self.hubctl(&["status"])?;
+                return Err(RunError::NotReady { limit, status: out + &err });
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Runs `hubctl` with `args`: whether it succeeded, and what it printed.
-    pub fn hubctl(&self, args: &[&str]) -> Result<(bool, String), RunError> {
+    /// Runs `hubctl` with `args`.
+    pub fn hubctl(&self, args: &[&str]) -> Result<Printed, RunError> {
         let path = self.bins.join("hubctl");
         let output = Command::new(&path)
             .arg("--config")
@@ -101,9 +109,9 @@ impl Running {
             .stdin(Stdio::null())
             .output()
             .map_err(|source| RunError::Hubctl { path, source })?;
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
-        Ok((output.status.success(), text))
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        Ok(Printed { success: output.status.success(), out, err })
     }
 
     /// Asks every process to leave, agents first, and waits for each at most `limit`. The names of

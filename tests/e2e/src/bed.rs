@@ -86,8 +86,9 @@ impl Bed {
     /// What the node's `status` says, as `hubctl` prints it.
     pub fn status(&self, node: &str) -> serde_json::Value {
         let args = ["--node", node, "status", "-o", "json"];
-        let (_, text) = self.nation.hubctl(&args).expect("hubctl runs");
-        let mut rows: Vec<serde_json::Value> = serde_json::from_str(&text).expect(&text);
+        let printed = self.nation.hubctl(&args).expect("hubctl runs");
+        let mut rows: Vec<serde_json::Value> =
+            serde_json::from_str(&printed.out).unwrap_or_else(|why| panic!("{why}: {printed:?}"));
         rows.pop().expect("one node was asked")
     }
 

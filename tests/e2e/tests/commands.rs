@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use e2e::Bed;
 use e2e::bed::bins;
+use nation::running::Printed;
 
 fn run(program: &str, args: &[&str]) -> (Option<i32>, String, String) {
     let output: Output = Command::new(bins().join(program))
@@ -69,20 +70,20 @@ async fn a_node_that_is_not_who_its_certificate_names_does_not_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_see_every_node_and_link() {
     let mut bed = Bed::start().await;
-    let (ok, text) = bed.nation.hubctl(&["status"]).expect("hubctl runs");
-    println!("{text}");
-    assert!(ok, "{text}");
+    let Printed { success, out, err } = bed.nation.hubctl(&["status"]).expect("hubctl runs");
+    println!("{out}{err}");
+    assert!(success, "{err}");
     for node in &bed.nation.layout.nodes {
-        assert!(text.contains(&node.name.to_string()), "{} is missing:\n{text}", node.name);
+        assert!(out.contains(&node.name.to_string()), "{} is missing:\n{out}", node.name);
     }
-    let (ok, text) = bed.nation.hubctl(&["topology"]).expect("hubctl runs");
-    println!("{text}");
-    assert!(ok && text.contains("hub.centre") && text.contains("cards.care.gov.health"), "{text}");
+    let Printed { success, out, err } = bed.nation.hubctl(&["topology"]).expect("hubctl runs");
+    println!("{out}{err}");
+    assert!(success && out.contains("hub.centre") && out.contains("cards.care.gov.health"));
 
     bed.nation.process("hub.health").expect("a hub").kill();
-    let (ok, text) = bed.nation.hubctl(&["status"]).expect("hubctl runs");
-    println!("{text}");
-    assert!(!ok && text.contains("unreachable"), "{text}");
+    let Printed { success, out, err } = bed.nation.hubctl(&["status"]).expect("hubctl runs");
+    println!("{out}{err}");
+    assert!(!success && out.contains("unreachable"), "{out}");
 }
 
 #[test]

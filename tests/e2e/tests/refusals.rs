@@ -81,7 +81,7 @@ async fn malformed_requests() {
         case("req_uri_malformed", asked("/r1/ir/gov"), malformed()),
         case("path_unknown", asked("/elsewhere"), Refused(404, "PATH_UNKNOWN", here)),
         case("path_root", asked("/"), Refused(404, "PATH_UNKNOWN", here)),
-        case("req_path_too_long", asked(&long), malformed()),
+        case("req_path_too_long", asked(&long), Refused(431, "REQUEST_TOO_LARGE", here)),
         case(
             "purpose_unknown",
             asked(&card).header("mesh-purpose", "curiosity"),

@@ -1,0 +1,152 @@
+//! The agent beside one information system: takes what the system's programs ask into the mesh, and
+//! what the mesh asks to the system's services.
+//!
+//! It opens one port, on loopback; the link to its hub it dials itself. What its application may
+//! not ask does not leave it, and what others may not ask does not reach its services.
+
+mod agent;
+mod answer;
+mod ask;
+mod backend;
+mod clearance;
+mod config;
+mod fields;
+mod inflow;
+mod local;
+mod payload;
+mod problem;
+mod provide;
+mod r1;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::directory::Directory;
+use mesh_core::node::{Home, NodeName};
+use mesh_node::operators::{Operators, Sides};
+use mesh_node::upper::{Upper, start_uplink};
+use mesh_node::{Node, NodeError, NodeFiles};
+use mesh_rt::clock::SystemClock;
+use mesh_rt::drain::{Drained, asked_to_stop};
+use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::telemetry;
+use mesh_rt::tls::Trust;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tracing::{info, warn};
+
+pub use self::agent::Agent;
+pub use self::ask::Consumer;
+pub use self::backend::Backends;
+pub use self::config::{Backend, BackendUrl, Config, ParseUrlError};
+pub use self::local::Local;
+pub use self::provide::Provider;
+
+/// The name and version that the program shows.
+pub const PROGRAM: Program = Program { name: "agent", version: env!("CARGO_PKG_VERSION") };
+
+/// An agent whose ports are bound.
+#[derive(Debug)]
+pub struct Bound {
+    node: Node,
+    agent: Agent,
+    local: Local,
+    upper: Upper,
+    operators: Operators,
+    backends: Backends,
+    grace: Duration,
+    random: StdRng,
+}
+
+/// The whole life of the program.
+pub async fn run(config: Config) -> Result<(), CmdError> {
+    telemetry::init(&config.log).map_err(CmdError::failure)?;
+    let random = StdRng::from_seed(rand::random());
+    let bound = Bound::build(config, random).await.map_err(CmdError::failure)?;
+    bound.run(asked_to_stop()).await.map_err(CmdError::failure)?;
+    Ok(())
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes exchange
+    /// ids, so two agents must not share a seed.
+    pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
+        let Config { system, mesh, tls, .. } = &config;
+        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
+        let name = |directory: &Directory| {
+            let home = directory.home(system);
+            let home = home.ok_or_else(|| NodeError::NoSystem { system: system.to_string() })?;
+            Ok(NodeName::Agent { system: system.clone(), home })
+        };
+        let node = Node::build(&PROGRAM, files, Arc::new(SystemClock), name)?;
+        let upper = match &node.me.node {
+            NodeName::Agent { home: Home::Cluster(cluster), .. } => NodeName::Hub(cluster.clone()),
+            _ => NodeName::Centre,
+        };
+        let trust = Trust::load(&tls.trust_file)?;
+        let upper = Upper { address: config.upper.address, node: upper, trust };
+        let address = config.local.listen;
+        let local = Local::bind(address).await.map_err(|source| NodeError::Listen {
+            field: "local.listen",
+            address: address.to_string(),
+            source,
+        })?;
+        let operators = Operators::bind(config.admin.listen, None).await?;
+        let agent = Agent {
+            system: config.system,
+            hop: node.hop(),
+            directory: Arc::clone(&node.directory),
+            counters: node.counters.clone(),
+            clock: Arc::clone(&node.clock),
+            spawn: node.spawn(),
+        };
+        let (backends, grace) = (Backends::new(config.backends), config.drain.grace());
+        Ok(Self { node, agent, local, upper, operators, backends, grace, random })
+    }
+
+    /// Where the system's programs ask.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local.local_addr()
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.operators.local_addr()
+    }
+
+    /// Serves until `stop` completes, then drains.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = std::io::Result<()>>,
+    ) -> Result<Drained, NodeError> {
+        let Self { node, agent, local, upper, operators, backends, grace, mut random } = self;
+        let (listens, admin) = (local.local_addr(), operators.local_addr());
+        let system = &agent.system;
+        info!(%system, local = %listens, %admin, "agent listens");
+        for service in
+            backends.services().filter(|service| node.directory.service(service).is_none())
+        {
+            warn!(%service, "the directory has no such service, so nobody can ask for it");
+        }
+        let hub = upper.node.clone();
+        let provider = Arc::new(Provider::new(agent.clone(), backends));
+        let uplink = start_uplink(&node, upper, provider, random.random())?;
+        let consumer = Consumer::new(agent, Arc::clone(&uplink), hub.clone(), random);
+        let sides =
+            Sides { upper: Some((hub, Arc::clone(&uplink))), lower: None, expected: Vec::new() };
+        let served = operators.serve(&node, sides);
+        let drain = node.drain.clone();
+        node.drain.spawn(async move {
+            // The link goes last: what applications have under way still needs it.
+            local.serve(Arc::new(consumer), drain).await;
+            uplink.drain(grace).await;
+        });
+        // Without signals the node would never leave in order, so it leaves now.
+        if let Err(error) = stop.await {
+            tracing::error!(%error, "signals cannot be awaited");
+        }
+        let drained = node.drain.run(grace).await;
+        served.close().await;
+        Ok(drained)
+    }
+}

@@ -1,0 +1,193 @@
+//! A problem as the application sees it: RFC 9457, with the reason, the hop, and who can mend it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use mesh_core::exchange::ExchangeId;
+use mesh_core::reason::{Kind, Problem, Reason};
+use serde::Serialize;
+
+use crate::payload::{self, Payload};
+use crate::r1;
+
+/// A problem, and the HTTP status under which the application hears of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) problem: Problem,
+    pub(crate) status: StatusCode,
+}
+
+impl Refusal {
+    /// The request's head is too large; HTTP has a status of its own for that.
+    pub(crate) fn of_a_head(problem: Problem) -> Self {
+        Self { problem, status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let status = status(problem.reason);
+        Self { problem, status }
+    }
+}
+
+/// The HTTP status for a reason: 4xx is the caller's to mend, 5xx is not.
+fn status(reason: Reason) -> StatusCode {
+    match reason.kind() {
+        // Malformed, and by no application: something on the way changed it.
+        _ if reason == Reason::BodyCorrupt => StatusCode::BAD_GATEWAY,
+        Kind::Malformed => StatusCode::BAD_REQUEST,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Overload | Kind::Unavailable | Kind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Deadline => StatusCode::GATEWAY_TIMEOUT,
+        Kind::BadAnswer => StatusCode::BAD_GATEWAY,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The same short sentence for all problems of a kind, as RFC 9457 wants it; and in Persian.
+fn titles(reason: Reason) -> (&'static str, &'static str) {
+    match reason.kind() {
+        _ if reason == Reason::BodyCorrupt => ("A body was changed", "بدنه در راه تغییر کرده است"),
+        Kind::Malformed => ("The request cannot be read", "درخواست خوانا نیست"),
+        Kind::TooLarge => ("The request is too large", "درخواست بیش از اندازه بزرگ است"),
+        Kind::NotFound => ("There is nothing at this address", "در این نشانی چیزی نیست"),
+        Kind::Forbidden => ("The request is not permitted", "این درخواست مجاز نیست"),
+        Kind::Overload => ("Too much is under way", "بار بیش از ظرفیت است"),
+        Kind::Unavailable => ("Something on the way is away", "بخشی از مسیر در دسترس نیست"),
+        Kind::Deadline => ("The time ran out", "مهلت تبادل تمام شد"),
+        Kind::BadAnswer => ("The answer cannot be used", "پاسخ قابل استفاده نیست"),
+        Kind::Cancelled => ("The exchange was broken off", "تبادل نیمه‌کاره رها شد"),
+        Kind::Internal => ("The mesh itself failed", "خود شبکه دچار خطا شد"),
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'p> {
+    r#type: String,
+    title: &'static str,
+    title_fa: &'static str,
+    status: u16,
+    detail: &'p str,
+    reason: &'static str,
+    hop: &'p str,
+    mender: &'static str,
+    exchange_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// The answer to the application. `message_id` is its own name for the request, if it gave one.
+pub(crate) fn respond(
+    refusal: &Refusal,
+    exchange: ExchangeId,
+    message_id: Option<&str>,
+) -> Response<Payload> {
+    let Refusal { problem: Problem { reason, hop, detail }, status } = refusal;
+    let (title, title_fa) = titles(*reason);
+    let retry_after = reason.retry_after();
+    let body = Body {
+        r#type: format!("urn:mesh:reason:{reason}"),
+        title,
+        title_fa,
+        status: status.as_u16(),
+        detail,
+        reason: reason.name(),
+        hop: hop.as_str(),
+        mender: reason.mender().name(),
+        exchange_id: exchange.to_string(),
+        retry_after_ms: retry_after.map(|after| after.as_millis() as u64),
+    };
+    let body = serde_json::to_vec(&body).expect("text and numbers always have a JSON form");
+    let mut response = Response::new(payload::whole(body.into()));
+    *response.status_mut() = *status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(r1::ERROR, HeaderValue::from_static(reason.name()));
+    headers.insert(r1::REQUEST_ID, ascii(exchange.to_string()));
+    if let Some(message_id) = message_id {
+        headers.insert(r1::MESSAGE_ID, ascii(message_id.to_owned()));
+    }
+    if let Some(after) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+    }
+    response
+}
+
+/// `text` as a header; it comes from a type that allows visible ASCII and spaces only.
+pub(crate) fn ascii(text: String) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// HTTP counts in seconds, and too early is worse than too late.
+fn whole_seconds(after: Duration) -> u64 {
+    after.as_millis().div_ceil(1000) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use mesh_core::reason::Mender;
+
+    use super::*;
+
+    fn problem(reason: Reason) -> Problem {
+        Problem::new(reason, "hub.health".parse().unwrap(), "it \"rains\"")
+    }
+
+    fn id() -> ExchangeId {
+        ExchangeId::new(0x017F_22E2_79B0, [0x7c; 10])
+    }
+
+    #[test]
+    fn a_status_says_whose_turn_it_is() {
+        for reason in Reason::ALL {
+            let status = status(*reason);
+            let callers = reason.kind() == Kind::Forbidden || reason.mender() == Mender::Consumer;
+            assert_eq!(status.is_client_error(), callers, "{reason}: {status}");
+            if reason.retry_after().is_some() {
+                assert!(matches!(status.as_u16(), 502..=504), "{reason}: {status}");
+            }
+        }
+        let large = Refusal::of_a_head(problem(Reason::RequestTooLarge));
+        assert_eq!(large.status.as_u16(), 431);
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_rfc_9457_json() {
+        let refusal = problem(Reason::LinkLost).into();
+        let response = respond(&refusal, id(), Some("m 1"));
+        let (head, body) = response.into_parts();
+        assert_eq!(head.status.as_u16(), 503);
+        let header = |name: &str| head.headers[name].to_str().unwrap();
+        assert_eq!(header("content-type"), "application/problem+json");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("x-road-error"), "LINK_LOST");
+        assert_eq!(header("x-road-id"), "m 1");
+        assert_eq!(header("x-road-request-id"), "017f22e2-79b0-7c7c-bc7c-7c7c7c7c7c7c");
+        assert_eq!(header("retry-after"), "1");
+        let body = body.collect().await.unwrap().to_bytes();
+        let want = "{\"type\":\"urn:mesh:reason:LINK_LOST\",\
+                    \"title\":\"Something on the way is away\",\
+                    \"title_fa\":\"بخشی از مسیر در دسترس نیست\",\
+                    \"status\":503,\"detail\":\"it \\\"rains\\\"\",\"reason\":\"LINK_LOST\",\
+                    \"hop\":\"hub.health\",\"mender\":\"nobody\",\
+                    \"exchange_id\":\"017f22e2-79b0-7c7c-bc7c-7c7c7c7c7c7c\",\"retry_after_ms\":250}";
+        assert_eq!(std::str::from_utf8(&body).unwrap(), want);
+    }
+
+    #[test]
+    fn what_cannot_be_mended_by_waiting_says_nothing_of_it() {
+        let refusal = problem(Reason::NotPermitted).into();
+        let response = respond(&refusal, id(), None);
+        assert_eq!(response.status().as_u16(), 403);
+        assert!(!response.headers().contains_key("retry-after"));
+        assert!(!response.headers().contains_key("x-road-id"));
+    }
+}

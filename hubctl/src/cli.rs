@@ -1,0 +1,205 @@
+//! The command line: arguments in, one command, an exit code out.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use mesh_core::id::{ClusterId, MeshId};
+use mesh_core::node::NodeName;
+use mesh_rt::config::ConfigError;
+use mesh_rt::exit::{CmdError, run_main};
+
+use crate::client::{NodeClient, Unanswered, ask_all, clients};
+use crate::config::Config;
+use crate::output::{Format, Told};
+use crate::pki::Wanted;
+use crate::topology::{NodeView, tree};
+use crate::{directory, pki, status, topology};
+
+const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
+const CONFIG_DEFAULT: &str = "hubctl.toml";
+
+/// Asks the nodes of a mesh how they are, and makes their certificates and directories.
+#[derive(Debug, Parser)]
+#[command(name = "hubctl", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+struct Args {
+    /// The configuration, a TOML file [default: $HUBCTL_CONFIG, or hubctl.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The form of what is told
+    #[arg(short, long, global = true, value_name = "FORM", value_enum, default_value_t)]
+    output: Format,
+    /// Ask this node of the configuration, and no other; may be said again
+    #[arg(long = "node", global = true, value_name = "NAME")]
+    nodes: Vec<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it did not work out, or a node is unreachable or \
+                          not ready; 2 change the arguments or the configuration first";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask nodes whether they are ready, and what they carry
+    Status,
+    /// Ask nodes for their links, and draw the mesh
+    Topology,
+    /// Make certificates
+    #[command(subcommand)]
+    Pki(Pki),
+    /// Make directories
+    #[command(subcommand)]
+    Directory(Directory),
+    /// Print what lets a shell complete the words of this program
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Subcommand)]
+enum Pki {
+    /// Make all authorities of a mesh in DIR, which must be empty or not there yet
+    Create {
+        /// The mesh, such as ir
+        #[arg(long, value_name = "ID")]
+        mesh: MeshId,
+        /// The DNS domain below which its nodes are named, such as mesh.ir
+        #[arg(long)]
+        domain: String,
+        /// A cluster that has a hub, such as health; may be said again
+        #[arg(long = "cluster", value_name = "ID")]
+        clusters: Vec<ClusterId>,
+        dir: PathBuf,
+    },
+    /// Certify a new key of a node or an operator
+    Issue {
+        /// Where the authorities are
+        dir: PathBuf,
+        /// Full DNS name, such as hub.health.mesh.ir or sara.operators.mesh.ir
+        node: String,
+        /// Where to write its files [default: DIR/nodes/NODE]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Directory {
+    /// Check a source in TOML, and write the snapshot that nodes read
+    Compile { source: PathBuf, out: PathBuf },
+    /// Tell what a snapshot holds
+    Show { file: PathBuf },
+}
+
+/// No configuration was named, and there is none where it is looked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{CONFIG_DEFAULT}: is not there; name a configuration with --config or {CONFIG_VARIABLE}")]
+struct NoConfig;
+
+/// Nodes that left the picture incomplete.
+#[derive(Debug, thiserror::Error)]
+#[error("{silent} of {asked} nodes gave no answer")]
+struct Silent {
+    silent: usize,
+    asked: usize,
+}
+
+/// Runs the program with the arguments of this process.
+pub fn run_command() -> ExitCode {
+    let args = match Args::try_parse_from(std::env::args_os()) {
+        Ok(args) => args,
+        Err(shown) => {
+            // Also the way of `--help` and `--version`. There is nobody to tell if that fails.
+            let _ = shown.print();
+            return ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2));
+        }
+    };
+    let variable = std::env::var_os(CONFIG_VARIABLE);
+    run_main("hubctl", async { execute(args, variable).await?.finish() })
+}
+
+async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdError> {
+    let Args { config, output, nodes, command } = args;
+    let ready = || {
+        let config = load(config, variable)?;
+        let clients = clients(&config, &nodes).map_err(CmdError::usage)?;
+        Ok::<_, CmdError>((config, clients))
+    };
+    match command {
+        Command::Status => Ok(tell_status(&ready()?.1, output).await),
+        Command::Topology => {
+            let (config, clients) = ready()?;
+            Ok(tell_topology(&config, &clients, output).await)
+        }
+        Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
+            pki::create(&dir, Wanted { mesh, domain, clusters }, output)
+        }
+        Command::Pki(Pki::Issue { dir, node, out }) => pki::issue(&dir, &node, out, output),
+        Command::Directory(Directory::Compile { source, out }) => {
+            directory::compile(&source, &out, output)
+        }
+        Command::Directory(Directory::Show { file }) => directory::show(&file, output),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn load(config: Option<PathBuf>, variable: Option<OsString>) -> Result<Config, CmdError> {
+    let named = config.or_else(|| variable.map(PathBuf::from));
+    let is_named = named.is_some();
+    let file = named.unwrap_or_else(|| CONFIG_DEFAULT.into());
+    Config::load(&file).map_err(|error| match &error {
+        ConfigError::Read { source, .. }
+            if !is_named && source.kind() == io::ErrorKind::NotFound =>
+        {
+            CmdError::usage(NoConfig)
+        }
+        _ => CmdError::usage(error),
+    })
+}
+
+async fn tell_status(clients: &[NodeClient], output: Format) -> Told {
+    let answers = ask_all(clients, NodeClient::status).await;
+    let now_ms = now_ms();
+    let rows = clients.iter().zip(&answers);
+    let rows: Vec<status::Row> =
+        rows.map(|(client, answer)| status::Row::new(client.node(), answer, now_ms)).collect();
+    let mut told = Told::new(output, &rows, |rows| status::table(rows, now_ms));
+    told.complaint = status::all_ready(&rows).err().map(CmdError::failure);
+    told
+}
+
+async fn tell_topology(config: &Config, clients: &[NodeClient], output: Format) -> Told {
+    let answers = ask_all(clients, async |client| {
+        let answer = client.topology().await?;
+        NodeView::read(&config.mesh, &answer)
+            .map_err(|why| client.unanswered(Unanswered::Malformed { why: why.to_string() }))
+    });
+    let answers =
+        answers.await.into_iter().map(|answer| answer.map_err(|error| error.reason.to_string()));
+    let names = clients.iter().map(|client| client.node().clone());
+    let asked: Vec<(NodeName, Result<NodeView, String>)> = names.zip(answers).collect();
+    let root = tree(&asked);
+    let entries = topology::entries(&root);
+    let mut told = Told::new(output, &entries, |_| topology::table(&root, now_ms()));
+    let silent = asked.iter().filter(|(_, answer)| answer.is_err()).count();
+    if 0 < silent {
+        told.complaint = Some(CmdError::failure(Silent { silent, asked: asked.len() }));
+    }
+    told
+}
+
+fn completions(shell: Shell) -> Result<Told, CmdError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "hubctl", &mut script);
+    let text = String::from_utf8(script).map_err(CmdError::failure)?;
+    Ok(Told { text, complaint: None })
+}
+
+fn now_ms() -> u64 {
+    // A clock before 1970 shows as certificates that never end, which is plain enough.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,7 @@
+//! The operators' tool of the mesh.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubctl::run_command()
+}

@@ -1,0 +1,211 @@
+//! `hubctl status`: one row per node.
+//!
+//! With `-o json` an array of objects. Every name is always there; what is not known is `null`.
+//!
+//! ```text
+//! node                         name below the mesh domain
+//! state                        ready, waiting, draining, unreachable
+//! waiting_for                  what it waits for while its state is waiting
+//! error                        why it is unreachable, and what to check
+//! software                     program and version
+//! started_at_unix_ms           since when it runs
+//! exchanges_opened             since it started, as are all counts
+//! exchanges_answered
+//! exchanges_failed             refused or failed, there or further on
+//! exchanges_in_flight          now
+//! handshakes_accepted          of neighbours from below
+//! handshakes_refused
+//! certificate_expires_unix_ms  end of the node's own link certificate
+//! certificate_days_left        whole days; negative once it has ended
+//! directory_epoch
+//! directory_revision
+//! ```
+//!
+//! Exit code 1 if any node is unreachable or not ready.
+
+use mesh_core::node::NodeName;
+use mesh_proto::wire::admin::v1::StatusResponse;
+use serde::Serialize;
+
+use crate::client::AskError;
+use crate::output::{Columns, ago};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Widest text of a state; the reason why a node is unreachable goes on below.
+const STATE_CHARACTERS_MAX: u16 = 44;
+
+/// How a node is. The most urgent one counts: a node that drains is not ready either.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Ready,
+    Waiting,
+    Draining,
+    Unreachable,
+}
+
+/// What is known of one node. The module has the meaning of the fields.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub node: String,
+    pub state: State,
+    pub waiting_for: Vec<String>,
+    pub error: Option<String>,
+    pub software: Option<String>,
+    pub started_at_unix_ms: Option<u64>,
+    pub exchanges_opened: Option<u64>,
+    pub exchanges_answered: Option<u64>,
+    pub exchanges_failed: Option<u64>,
+    pub exchanges_in_flight: Option<u64>,
+    pub handshakes_accepted: Option<u64>,
+    pub handshakes_refused: Option<u64>,
+    pub certificate_expires_unix_ms: Option<u64>,
+    pub certificate_days_left: Option<i64>,
+    pub directory_epoch: Option<u64>,
+    pub directory_revision: Option<u64>,
+}
+
+/// Nodes that are not as they should be.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{} of {asked} nodes are not ready: {}", nodes.len(), nodes.join(", "))]
+pub struct NotReady {
+    asked: usize,
+    nodes: Vec<String>,
+}
+
+impl Row {
+    /// The row for what came of asking `node` at `now_ms`.
+    pub fn new(node: &NodeName, answer: &Result<StatusResponse, AskError>, now_ms: u64) -> Self {
+        match answer {
+            Ok(status) => Self::answered(node, status, now_ms),
+            Err(error) => Self::unreachable(node, error.reason.to_string()),
+        }
+    }
+
+    fn answered(node: &NodeName, status: &StatusResponse, now_ms: u64) -> Self {
+        let state = match (status.draining, status.ready) {
+            (true, _) => State::Draining,
+            (false, true) => State::Ready,
+            (false, false) => State::Waiting,
+        };
+        let waiting_for = match state {
+            State::Waiting => status.waiting_for.clone(),
+            _ => Vec::new(),
+        };
+        let counters = status.counters.as_ref();
+        let directory = status.directory.as_ref();
+        let expires = Some(status.certificate_expires_unix_ms).filter(|time| *time != 0);
+        Self {
+            node: node.to_string(),
+            state,
+            waiting_for,
+            error: None,
+            software: Some(status.software.clone()),
+            started_at_unix_ms: Some(status.started_at_unix_ms),
+            exchanges_opened: counters.map(|counters| counters.exchanges_opened),
+            exchanges_answered: counters.map(|counters| counters.exchanges_answered),
+            exchanges_failed: counters.map(|counters| counters.exchanges_failed),
+            exchanges_in_flight: counters.map(|counters| counters.exchanges_in_flight),
+            handshakes_accepted: counters.map(|counters| counters.handshakes_accepted),
+            handshakes_refused: counters.map(|counters| counters.handshakes_refused),
+            certificate_expires_unix_ms: expires,
+            certificate_days_left: expires.map(|expires| days_left(expires, now_ms)),
+            directory_epoch: directory.map(|position| position.epoch),
+            directory_revision: directory.map(|position| position.revision),
+        }
+    }
+
+    fn unreachable(node: &NodeName, error: String) -> Self {
+        Self {
+            node: node.to_string(),
+            state: State::Unreachable,
+            waiting_for: Vec::new(),
+            error: Some(error),
+            software: None,
+            started_at_unix_ms: None,
+            exchanges_opened: None,
+            exchanges_answered: None,
+            exchanges_failed: None,
+            exchanges_in_flight: None,
+            handshakes_accepted: None,
+            handshakes_refused: None,
+            certificate_expires_unix_ms: None,
+            certificate_days_left: None,
+            directory_epoch: None,
+            directory_revision: None,
+        }
+    }
+
+    fn state_in_words(&self) -> String {
+        match (self.state, &self.error) {
+            (State::Ready, _) => "ready".into(),
+            (State::Draining, _) => "draining".into(),
+            (State::Waiting, _) if self.waiting_for.is_empty() => "waiting".into(),
+            (State::Waiting, _) => format!("waiting: {}", self.waiting_for.join(", ")),
+            (State::Unreachable, error) => {
+                format!("unreachable: {}", error.as_deref().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// The rows as a table, at `now_ms`.
+pub fn table(rows: &[Row], now_ms: u64) -> String {
+    let header = [
+        "NODE",
+        "STATE",
+        "SINCE",
+        "IN FLIGHT",
+        "ANSWERED",
+        "FAILED",
+        "HANDSHAKES REFUSED",
+        "CERTIFICATE",
+        "DIRECTORY",
+        "SOFTWARE",
+    ];
+    let numbers = [3, 4, 5, 6];
+    let mut columns = Columns::new(&header).numbers(&numbers).wrap(1, STATE_CHARACTERS_MAX);
+    let number = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
+    for row in rows {
+        let position = row.directory_epoch.zip(row.directory_revision);
+        columns.row(&[
+            row.node.clone(),
+            row.state_in_words(),
+            row.started_at_unix_ms.map_or(String::new(), |time| ago(time, now_ms)),
+            number(row.exchanges_in_flight),
+            number(row.exchanges_answered),
+            number(row.exchanges_failed),
+            number(row.handshakes_refused),
+            row.certificate_days_left.map_or(String::new(), certificate),
+            position.map_or(String::new(), |(epoch, revision)| format!("{epoch}.{revision}")),
+            row.software.clone().unwrap_or_default(),
+        ]);
+    }
+    columns.text()
+}
+
+/// Complains of the nodes that are not ready.
+pub fn all_ready(rows: &[Row]) -> Result<(), NotReady> {
+    let lame = rows.iter().filter(|row| row.state != State::Ready);
+    let nodes: Vec<String> = lame.map(|row| row.node.clone()).collect();
+    if nodes.is_empty() { Ok(()) } else { Err(NotReady { asked: rows.len(), nodes }) }
+}
+
+fn days_left(expires_ms: u64, now_ms: u64) -> i64 {
+    let left_ms = i128::from(expires_ms) - i128::from(now_ms);
+    let days = left_ms.div_euclid(DAY_MS.into());
+    i64::try_from(days).unwrap_or(if days < 0 { i64::MIN } else { i64::MAX })
+}
+
+fn certificate(days_left: i64) -> String {
+    match days_left {
+        ..0 => "expired".into(),
+        0 => "ends today".into(),
+        1 => "1 day".into(),
+        days => format!("{days} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

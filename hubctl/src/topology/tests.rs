@@ -1,0 +1,188 @@
+//! The tree of fixed answers, to the letter.
+
+use super::*;
+
+const NOW_MS: u64 = 1_767_225_600_000;
+
+fn mesh() -> MeshDomain {
+    MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap()
+}
+
+fn node(name: &str) -> NodeName {
+    mesh().parse_node(&format!("{name}.mesh.ir")).unwrap()
+}
+
+fn lane(lane: &str, link: u8) -> wire::LaneState {
+    let quick = lane == "quick";
+    wire::LaneState {
+        lane: lane.into(),
+        link_id: format!("{link:02x}"),
+        since_unix_ms: NOW_MS - if quick { 7_320_000 } else { 61_000 },
+        exchanges_in_flight: 2,
+        exchanges_total: if quick { 1000 } else { 30 },
+        round_trip_us: if quick { 412 } else { 1_250 },
+        draining: false,
+    }
+}
+
+fn neighbour(name: &str, side: wire::Side, lanes: Vec<wire::LaneState>) -> wire::Neighbour {
+    let linked = if lanes.is_empty() { "" } else { "some 0.1.0" };
+    wire::Neighbour {
+        node: format!("{name}.mesh.ir"),
+        side: side.into(),
+        lanes,
+        software: linked.into(),
+    }
+}
+
+fn view(name: &str, neighbours: Vec<wire::Neighbour>) -> (NodeName, Result<NodeView, String>) {
+    let answer = wire::TopologyResponse { node: format!("{name}.mesh.ir"), neighbours };
+    (node(name), Ok(NodeView::read(&mesh(), &answer).unwrap()))
+}
+
+/// A centre with two hubs and an edge agent; one hub does not answer, one agent is not in the
+/// configuration, one is expected and has no link.
+fn nation() -> Place {
+    use wire::Side::{Lower, Upper};
+
+    let draining = wire::LaneState { draining: true, round_trip_us: 0, ..lane("quick", 3) };
+    let both = || vec![lane("quick", 1), lane("bulk", 1)];
+    tree(&[
+        view(
+            "hub.centre",
+            vec![
+                neighbour("hub.economy", Lower, both()),
+                neighbour("hub.health", Lower, Vec::new()),
+                neighbour("persons.civil-registration.gov.edge", Lower, vec![lane("quick", 2)]),
+            ],
+        ),
+        view(
+            "hub.economy",
+            vec![
+                neighbour("hub.centre", Upper, vec![lane("quick", 1)]),
+                neighbour(
+                    "desk.licensing.gov.economy",
+                    Lower,
+                    vec![lane("quick", 1), lane("bulk", 1), lane("quick", 2), draining],
+                ),
+                neighbour("tax.revenue.gov.economy", Lower, Vec::new()),
+            ],
+        ),
+        (node("hub.health"), Err("127.0.0.1:7003 cannot be reached".into())),
+        view("lab.tests.gov.health", vec![neighbour("hub.health", Upper, both())]),
+        (node("desk.licensing.gov.economy"), Err("127.0.0.1:7105 gave no answer".into())),
+        (node("ward.beds.gov.health"), Err("127.0.0.1:7106 gave no answer".into())),
+    ])
+}
+
+#[test]
+fn a_tree_for_eyes() {
+    let table = table(&nation(), NOW_MS);
+    assert_eq!(table, include_str!("tree.txt"), "\n{table}");
+}
+
+#[test]
+fn json_for_programs() {
+    let entries = serde_json::to_value(entries(&nation())).unwrap();
+    let names: Vec<_> = entries.as_array().unwrap().iter().map(|entry| &entry["node"]).collect();
+    let want = [
+        "hub.centre",
+        "hub.economy",
+        "desk.licensing.gov.economy",
+        "tax.revenue.gov.economy",
+        "hub.health",
+        "ward.beds.gov.health",
+        "lab.tests.gov.health",
+        "persons.civil-registration.gov.edge",
+    ];
+    assert_eq!(names, want);
+    let root = serde_json::json!({
+        "node": "hub.centre",
+        "answer": "answered",
+        "error": null,
+        "upper": null,
+        "software": "some 0.1.0",
+        "link": null,
+        "seen_by": null,
+        "lanes": [],
+    });
+    assert_eq!(entries[0], root);
+    let health = serde_json::json!({
+        "node": "hub.health",
+        "answer": "unreachable",
+        "error": "127.0.0.1:7003 cannot be reached",
+        "upper": "hub.centre",
+        "software": "some 0.1.0",
+        "link": "not_linked",
+        "seen_by": "hub.centre",
+        "lanes": [],
+    });
+    assert_eq!(entries[4], health);
+    let link = |index: usize| {
+        let entry = &entries[index];
+        (entry["link"].as_str(), entry["seen_by"].as_str(), entry["answer"].as_str())
+    };
+    assert_eq!(link(5), (Some("unknown"), None, Some("unreachable")));
+    assert_eq!(link(6), (Some("linked"), Some("lab.tests.gov.health"), Some("answered")));
+    assert_eq!(link(7), (Some("linked"), Some("hub.centre"), Some("not_asked")));
+    let lane = serde_json::json!({
+        "lane": "quick",
+        "link_id": "03",
+        "since_unix_ms": NOW_MS - 7_320_000,
+        "exchanges_in_flight": 2,
+        "exchanges_total": 1000,
+        "round_trip_us": null,
+        "draining": true,
+    });
+    assert_eq!(entries[2]["lanes"][3], lane);
+}
+
+#[test]
+fn fourteen_clusters_stay_one_line_for_each_node() {
+    let names: Vec<String> = (0..14).map(|number| format!("hub.cluster-{number:02}")).collect();
+    let hubs = names.iter().map(|name| neighbour(name, wire::Side::Lower, vec![lane("quick", 1)]));
+    let table = table(&tree(&[view("hub.centre", hubs.collect())]), NOW_MS);
+    assert_eq!(table.lines().count(), 1 + 15 + 2, "{table}");
+    let widest = table.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(110), "{table}");
+}
+
+#[test]
+fn without_an_answer_there_is_still_the_place_of_a_node() {
+    let desk = node("desk.licensing.gov.economy");
+    let root = tree(&[(desk.clone(), Err("gone".into()))]);
+    let hub = &root.below[0];
+    assert_eq!((&hub.node, &hub.answer), (&node("hub.economy"), &Answer::NotAsked));
+    assert_eq!((&hub.below[0].node, &hub.below[0].link), (&desk, &Link::Unknown));
+}
+
+#[test]
+fn refuses_an_answer_that_fits_into_no_tree() {
+    use wire::Side::{Lower, Unspecified, Upper};
+
+    let odd = wire::LaneState { lane: "slow".into(), ..lane("quick", 1) };
+    let foreign = wire::Neighbour { node: "hub.health.evil.ir".into(), ..Default::default() };
+    #[rustfmt::skip]
+    let cases = [
+        (neighbour("hub.health", Upper, Vec::new()),
+         "hub.economy cannot have hub.health as its upper neighbour"),
+        (neighbour("hub.centre", Lower, Vec::new()),
+         "hub.economy cannot have hub.centre as its lower neighbour"),
+        (neighbour("a.b.gov.health", Lower, Vec::new()),
+         "hub.economy cannot have a.b.gov.health as its lower neighbour"),
+        (neighbour("hub.centre", Unspecified, Vec::new()),
+         "hub.economy cannot have hub.centre as any neighbour"),
+        (neighbour("hub.centre", Upper, vec![odd]),
+         "\"slow\" is no lane"),
+        (foreign,
+         "\"hub.health.evil.ir\" is not below the mesh domain mesh.ir"),
+    ];
+    for (neighbour, want) in cases {
+        let answer = wire::TopologyResponse {
+            node: "hub.economy.mesh.ir".into(),
+            neighbours: vec![neighbour],
+        };
+        let error = NodeView::read(&mesh(), &answer).expect_err(want);
+        assert_eq!(error.to_string(), want);
+    }
+}

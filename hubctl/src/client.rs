@@ -17,7 +17,6 @@ use mesh_proto::wire::admin::v1::{
 use mesh_rt::exit::sentence;
 use mesh_rt::server::mesh_endpoint;
 use mesh_rt::tls::{Connector, HandshakeError, Identity, TcpDialer, TlsError, Trust, explain};
-use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
@@ -41,8 +40,6 @@ pub struct NodeClient {
     dns_name: String,
     address: SocketAddr,
     channel: Channel,
-    /// Absent where the admin port is plain.
-    dialer: Option<TcpDialer>,
 }
 
 /// What must be changed before the node can be asked at all.
@@ -119,7 +116,7 @@ impl NodeClient {
             None => endpoint(&address.to_string()).connect_lazy(),
             Some(dialer) => endpoint(&dns_name).connect_with_connector_lazy(dialer.clone()),
         };
-        Ok(Self { node: name.clone(), dns_name, address: *address, channel, dialer })
+        Ok(Self { node: name.clone(), dns_name, address: *address, channel })
     }
 
     pub fn node(&self) -> &NodeName {
@@ -191,14 +188,8 @@ impl NodeClient {
         if let Some(why) = explain(status) {
             return Unanswered::Handshake { address, why };
         }
-        match cause::<HandshakeError>(status) {
-            Some(error) => return not_met(address, error),
-            None if self.dialer.is_none() => {}
-            None => {
-                if let Some(why) = self.second_look().await {
-                    return Unanswered::Handshake { address, why };
-                }
-            }
+        if let Some(error) = cause::<HandshakeError>(status) {
+            return not_met(address, error);
         }
         match cause::<io::Error>(status) {
             Some(error) if was_refused(error) => {
@@ -207,16 +198,6 @@ impl NodeClient {
             Some(error) => Unanswered::BrokeOff { address, why: in_words(error) },
             None => Unanswered::BrokeOff { address, why: innermost(status) },
         }
-    }
-
-    /// A node judges our certificate after our side of the handshake is done. If its refusal comes
-    /// before our question is under way, the question fails without it: so read what it says first.
-    async fn second_look(&self) -> Option<String> {
-        let mut link = match self.dialer.as_ref()?.dial().await {
-            Ok(link) => link,
-            Err(error) => return Some(explain(&error).unwrap_or_else(|| sentence(&error))),
-        };
-        explain(&link.read_u8().await.err()?)
     }
 }
 

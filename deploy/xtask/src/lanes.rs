@@ -84,7 +84,7 @@ pub(crate) const LANES: &[Lane] = &[
         counts: Counts::Tests,
         commands: &[
             "cargo build --workspace --bins --locked",
-            "cargo test -p e2e --locked --no-fail-fast -- --test-threads=2",
+            "cargo test -p e2e --locked --no-fail-fast -- --test-threads=2 --show-output",
         ],
         env: &[],
     },

@@ -128,7 +128,7 @@ impl TcpDialer {
         self.last_peer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Dials, without tonic.
+    /// Dials, without tonic. A refusal of our certificate shows on the first read.
     pub async fn dial(&self) -> Result<Dialled<TcpStream>, HandshakeError> {
         let addr = self.addr;
         let limit = self.connector.handshake_max;
@@ -157,6 +157,14 @@ impl Service<Uri> for TcpDialer {
     /// The URI only names the host in HTTP/2; where to dial, and whom to expect, is known.
     fn call(&mut self, _uri: Uri) -> Self::Future {
         let dialer = self.clone();
-        Box::pin(async move { dialer.dial().await.map(TokioIo::new) })
+        Box::pin(async move {
+            let link = dialer.dial().await?;
+            // A refusal is an error here, and not a connection that closes under the first request.
+            let limit = dialer.connector.handshake_max;
+            let Ok(link) = timeout(limit, link.let_in()).await else {
+                return Err(HandshakeError::Timeout { limit });
+            };
+            link.map(TokioIo::new).map_err(HandshakeError::from_io)
+        })
     }
 }

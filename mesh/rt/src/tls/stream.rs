@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::transport::server::Connected;
 
@@ -22,17 +22,29 @@ pub type Dialled<IO> = Secured<tokio_rustls::client::TlsStream<IO>>;
 pub struct Secured<S> {
     stream: S,
     peer: PeerIdentity,
+    /// The peer's first byte, read ahead to learn that it let us in.
+    ahead: Option<u8>,
     /// The listener's count of connections goes down when this is dropped.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Secured<S> {
     pub(super) fn new(stream: S, peer: PeerIdentity) -> Self {
-        Self { stream, peer, _permit: None }
+        Self { stream, peer, ahead: None, _permit: None }
     }
 
     pub(super) fn counted(self, permit: OwnedSemaphorePermit) -> Self {
         Self { _permit: Some(permit), ..self }
+    }
+
+    /// Waits for the peer's first byte, which is still there to be read. An HTTP/2 server speaks
+    /// first (RFC 9113 §3.4), and in TLS 1.3 its refusal of our certificate comes in that place.
+    pub(super) async fn let_in(mut self) -> io::Result<Self>
+    where
+        S: AsyncRead + Unpin,
+    {
+        self.ahead = Some(self.stream.read_u8().await?);
+        Ok(self)
     }
 
     pub fn peer(&self) -> &PeerIdentity {
@@ -59,6 +71,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Secured<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if 0 < buffer.remaining()
+            && let Some(first) = self.ahead.take()
+        {
+            buffer.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

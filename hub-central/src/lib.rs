@@ -86,13 +86,7 @@ impl Bound {
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
-        // Without signals the node would never leave in order, so it leaves now.
-        if let Err(error) = stop.await {
-            tracing::error!(%error, "signals cannot be awaited");
-        }
-        let drained = node.drain.run(grace).await;
-        served.close().await;
-        Ok(drained)
+        Ok(served.until(&node, stop, grace).await)
     }
 }
 

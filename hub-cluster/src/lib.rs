@@ -98,14 +98,12 @@ impl Bound {
         lower.serve(&node, hub.from_below(), grace);
         let upper = Some((NodeName::Centre, Arc::clone(&uplink)));
         let served = operators.serve(&node, Sides { upper, lower: Some(sides), expected });
-        // Without signals the node would never leave in order, so it leaves now.
-        if let Err(error) = stop.await {
-            tracing::error!(%error, "signals cannot be awaited");
-        }
-        node.drain.spawn(async move { uplink.drain(grace).await });
-        let drained = node.drain.run(grace).await;
-        served.close().await;
-        Ok(drained)
+        let drain = node.drain.clone();
+        node.drain.spawn(async move {
+            drain.begun().await;
+            uplink.drain(grace).await;
+        });
+        Ok(served.until(&node, stop, grace).await)
     }
 }
 

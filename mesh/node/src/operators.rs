@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh_core::node::NodeName;
 use mesh_link::dial::Uplink;
 use mesh_link::peers::Peers;
 use mesh_rt::admin::{AdminBound, AdminPort};
+use mesh_rt::drain::Drained;
 use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
 use tokio::sync::oneshot;
 use tracing::error;
@@ -40,8 +42,23 @@ pub struct Served {
 }
 
 impl Served {
-    /// Closes the port, at the end of all.
-    pub async fn close(self) {
+    /// Waits until `stop` completes, drains `node`, and closes the port at the end of all.
+    pub async fn until(
+        self,
+        node: &Node,
+        stop: impl Future<Output = std::io::Result<()>>,
+        grace: Duration,
+    ) -> Drained {
+        // Without signals the node would never leave in order, so it leaves now.
+        if let Err(error) = stop.await {
+            error!(%error, "signals cannot be awaited");
+        }
+        let drained = node.drain.run(grace).await;
+        self.close().await;
+        drained
+    }
+
+    async fn close(self) {
         // The port may have ended by itself, with its error in the log.
         let _ = self.stop.send(());
         let _ = self.port.await;

@@ -95,14 +95,15 @@ impl Record {
     pub(crate) fn failed(&mut self, problem: &Problem) {
         let Some(in_flight) = self.in_flight.take() else { return };
         in_flight.failed();
-        let Problem { reason, hop, .. } = problem;
+        let Problem { reason, hop, detail } = problem;
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);
         match self.names.as_deref() {
             Some(Names { consumer, service, operation, .. }) => {
                 info!(target: "exchange", exchange, %consumer, %service, %operation, side, %reason,
-                    %hop, elapsed_us, "not answered");
+                    %hop, %detail, elapsed_us, "not answered");
             }
+            // What cannot be read may be anything, so its detail is for the application alone.
             None => {
                 info!(target: "exchange", exchange, side, %reason, %hop, elapsed_us, "refused");
             }

@@ -142,25 +142,25 @@ mod tests {
     fn decides() {
         let directory = directory();
         let own: SystemAddress = "ir/gov/tax/desk".parse().unwrap();
-        let debt = "ir/gov/tax/debts/debt.v1";
+        let (desk, debt) = ("ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1");
         let denied = "NOT_PERMITTED: no permission covers this";
         #[rustfmt::skip]
         let cases = [
-            // Client            Service                     Method  Path   Purpose          Want
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/1",  "",        "first licence"),
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/1",  "licence", "first licence"),
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/1",  "census",  denied),
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/",   "audit",   "second audit"),
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/",   "",
+            // Client, service                    Request        Purpose    Want
+            (desk, debt,                         "GET", "/1",   "",        "first licence"),
+            (desk, debt,                         "GET", "/1",   "licence", "first licence"),
+            (desk, debt,                         "GET", "/1",   "census",  denied),
+            (desk, debt,                         "GET", "/",    "audit",   "second audit"),
+            (desk, debt,                         "GET", "/",    "",
                 "REQUEST_MALFORMED: 2 purposes are permitted for this operation: say which in the \
                  header Mesh-Purpose"),
-            ("ir/gov/tax/desk",  debt,                       "POST", "/1",  "",        denied),
-            ("ir/gov/tax/desk",  debt,                       "PUT",  "/1",  "",
+            (desk, debt,                         "POST", "/1",  "",        denied),
+            (desk, debt,                         "PUT", "/1",   "",
                 "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no operation with the method PUT"),
-            ("ir/gov/tax/desk",  debt,                       "GET",  "/1/2", "",       "OPERATION_UNKNOWN"),
-            ("ir/gov/tax/desk",  "ir/gov/tax/debts/debt.v2", "GET",  "/1",  "",        denied),
-            ("ir/gov/tax/desk",  "ir/gov/none/x/y.v1",       "PUT",  "/1",  "",        denied),
-            ("ir/gov/tax/debts", debt,                       "GET",  "/1",  "",
+            (desk, debt,                         "GET", "/1/2", "",        "OPERATION_UNKNOWN: "),
+            (desk, "ir/gov/tax/debts/debt.v2",   "GET", "/1",   "",        denied),
+            (desk, "ir/gov/none/x/y.v1",         "PUT", "/1",   "",        denied),
+            ("ir/gov/tax/debts", debt,           "GET", "/1",   "",
                 "SOURCE_MISMATCH: this agent asks for ir/gov/tax/desk, and X-Road-Client names \
                  ir/gov/tax/debts: ask the agent of that system"),
         ];

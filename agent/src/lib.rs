@@ -141,12 +141,6 @@ impl Bound {
             local.serve(Arc::new(consumer), drain).await;
             uplink.drain(grace).await;
         });
-        // Without signals the node would never leave in order, so it leaves now.
-        if let Err(error) = stop.await {
-            tracing::error!(%error, "signals cannot be awaited");
-        }
-        let drained = node.drain.run(grace).await;
-        served.close().await;
-        Ok(drained)
+        Ok(served.until(&node, stop, grace).await)
     }
 }

@@ -51,7 +51,7 @@ impl Local {
         self.local_addr
     }
 
-    /// Serves applications until `drain` begins, and completes when the last of them has its answer.
+    /// Serves applications until `drain` begins, and completes when the last has its answer.
     pub async fn serve(self, consumer: Arc<Consumer>, drain: Drain) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         loop {

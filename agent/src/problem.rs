@@ -178,7 +178,8 @@ mod tests {
                     \"title_fa\":\"بخشی از مسیر در دسترس نیست\",\
                     \"status\":503,\"detail\":\"it \\\"rains\\\"\",\"reason\":\"LINK_LOST\",\
                     \"hop\":\"hub.health\",\"mender\":\"nobody\",\
-                    \"exchange_id\":\"017f22e2-79b0-7c7c-bc7c-7c7c7c7c7c7c\",\"retry_after_ms\":250}";
+                    \"exchange_id\":\"017f22e2-79b0-7c7c-bc7c-7c7c7c7c7c7c\",\
+                    \"retry_after_ms\":250}";
         assert_eq!(std::str::from_utf8(&body).unwrap(), want);
     }
 

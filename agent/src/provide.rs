@@ -1,4 +1,4 @@
-//! The provider's side: takes what comes down the link, checks it on its own, and calls the service.
+//! The provider's side: takes what comes down the link, checks it by itself, calls the service.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -6,6 +6,10 @@ use http::HeaderValue;
 use nation::client::{Application, ask, fetch, get, pattern, person, raw, read, whole};
 use nation::{ABSENT, CLOSED, CONSUMER, FAULTY, IDENTITY, Nation};
 
+/// A service that is there, for others; and one that is not.
+const HIDDEN: &str = "ir/gov/registry/persons/hidden.v1";
+const NOWHERE: &str = "ir/gov/none/none/none.v1";
+
 #[tokio::test]
 async fn an_inquiry_comes_back_with_its_names_and_timings() {
     let nation = Nation::start().await;
@@ -113,18 +117,19 @@ async fn refusals_name_reason_and_hop() {
     let far = "persons.registry.gov.economy";
     #[rustfmt::skip]
     let cases = [
-        // Method  Service                         Below           Want
-        ("GET",    IDENTITY,                       "/other",       format!("OPERATION_UNKNOWN@{me} 404")),
-        ("PUT",    IDENTITY,                       "/persons/1",   format!("OPERATION_UNKNOWN@{me} 404")),
-        ("GET",    IDENTITY,                       "/persons/%2e%2e", format!("REQUEST_MALFORMED@{me} 400")),
-        ("GET",    IDENTITY,                       "/persons/1/",  format!("REQUEST_MALFORMED@{me} 400")),
-        ("TRACE",  IDENTITY,                       "/persons/1",   format!("REQUEST_MALFORMED@{me} 400")),
-        ("DELETE", IDENTITY,                       "/persons/1",   format!("NOT_PERMITTED@{me} 403")),
-        ("GET",    "ir/gov/registry/persons/x.v1", "/persons/1",   format!("NOT_PERMITTED@{me} 403")),
-        ("GET",    "ir/gov/none/none/none.v1",     "/persons/1",   format!("NOT_PERMITTED@{me} 403")),
-        ("GET",    "ir/gov/registry/x",            "",             format!("REQUEST_MALFORMED@{me} 400")),
-        ("GET",    ABSENT,                         "/persons/1",   format!("BACKEND_MISSING@{far} 503")),
-        ("GET",    CLOSED,                         "/persons/1",   format!("PROVIDER_UNREACHABLE@{far} 503: the service refuses connections")),
+        // Method  Service         Below              Want
+        ("GET",    IDENTITY,       "/other",          format!("OPERATION_UNKNOWN@{me} 404")),
+        ("PUT",    IDENTITY,       "/persons/1",      format!("OPERATION_UNKNOWN@{me} 404")),
+        ("GET",    IDENTITY,       "/persons/%2e%2e", format!("REQUEST_MALFORMED@{me} 400")),
+        ("GET",    IDENTITY,       "/persons/1/",     format!("REQUEST_MALFORMED@{me} 400")),
+        ("TRACE",  IDENTITY,       "/persons/1",      format!("REQUEST_MALFORMED@{me} 400")),
+        ("DELETE", IDENTITY,       "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
+        ("GET",    HIDDEN,         "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
+        ("GET",    NOWHERE,        "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
+        ("GET",    "ir/gov/tax/x", "",                format!("REQUEST_MALFORMED@{me} 400")),
+        ("GET",    ABSENT,         "/persons/1",      format!("BACKEND_MISSING@{far} 503: no")),
+        ("GET",    CLOSED,         "/persons/1",
+         format!("PROVIDER_UNREACHABLE@{far} 503: the service refuses connections")),
     ];
     for (method, service, below, want) in cases {
         let problem = fetch(nation.local, ask(method, service, below, whole(""))).await.problem();
@@ -137,8 +142,7 @@ async fn refusals_name_reason_and_hop() {
 async fn a_service_that_does_not_exist_is_one_that_is_not_permitted() {
     let nation = Nation::start().await;
     let ask = async |service: &str| fetch(nation.local, get(service, "/persons/1")).await;
-    let (hidden, absent) =
-        (ask("ir/gov/registry/persons/x.v1").await, ask("ir/gov/none/none/none.v1").await);
+    let (hidden, absent) = (ask(HIDDEN).await, ask(NOWHERE).await);
     assert_eq!(hidden.problem(), absent.problem());
 }
 
@@ -221,7 +225,7 @@ async fn without_a_link_nothing_is_sent() {
 #[tokio::test]
 async fn a_refused_upload_still_reads_its_refusal() {
     let nation = Nation::start().await;
-    let request = ask("POST", "ir/gov/none/none/none.v1", "/echo", whole(pattern(700_000)));
+    let request = ask("POST", NOWHERE, "/echo", whole(pattern(700_000)));
     let problem = fetch(nation.local, request).await.problem();
     assert!(problem.starts_with("NOT_PERMITTED@"), "{problem}");
 }

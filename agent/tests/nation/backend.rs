@@ -59,8 +59,8 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
         (_, "/persons/deleted") => plain.status(204).body(whole("")).unwrap(),
         (_, "/persons/large") => Response::new(whole(pattern(300_000))),
         (_, "/persons/middling") => Response::new(whole(pattern(40_000))),
-        (_, "/persons/slow") => {
-            sleep(Duration::from_millis(300)).await;
+        (_, slow @ ("/persons/slow" | "/persons/slower")) => {
+            sleep(Duration::from_millis(if slow == "/persons/slow" { 500 } else { 5000 })).await;
             Response::new(whole("late"))
         }
         (_, "/persons/upload") => match request.into_body().collect().await {

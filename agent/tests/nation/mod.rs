@@ -1,4 +1,4 @@
-//! A nation in one process: a consumer's agent, a hub, and a provider's agent, on plain connections.
+//! A nation in one process: a consumer's agent, a hub and a provider's agent, on plain TCP.
 //! The links are the real ones; who is there, their ports say instead of certificates.
 
 // Each test program uses a part of this.
@@ -49,7 +49,7 @@ pub const CLOSED: &str = "ir/gov/registry/persons/closed.v1";
 pub const ABSENT: &str = "ir/gov/registry/persons/absent.v1";
 
 /// What a hub does with an exchange from below.
-pub type Answer = fn(Incoming);
+pub type Answer = fn(&Incoming);
 
 pub struct Nation {
     /// Where the consumer's applications ask.
@@ -237,7 +237,7 @@ struct Door {
 impl Accept for Door {
     fn accept(&self, incoming: Incoming) {
         if let Some(answer) = self.hub.answer {
-            return answer(incoming);
+            return answer(&incoming);
         }
         let header = read_request(&incoming.open.header).unwrap();
         let home = self.hub.directory.home(&header.service.system).unwrap();
@@ -286,7 +286,8 @@ fn directory() -> Directory {
     .map(operation)
     .into();
     let services = [IDENTITY, FAULTY, CLOSED, ABSENT];
-    let offered = services.map(|address| Service {
+    let hidden = "ir/gov/registry/persons/hidden.v1";
+    let offered = services.into_iter().chain([hidden]).map(|address| Service {
         address: address.parse().unwrap(),
         timeout_ms: 20_000,
         operations: operations.clone(),
@@ -310,7 +311,7 @@ fn directory() -> Directory {
         clusters: vec![cluster],
         agencies: vec![agency("ir/gov/licensing"), agency("ir/gov/registry")],
         systems: vec![system(CONSUMER), system(PROVIDER)],
-        services: offered.into(),
+        services: offered.collect(),
         permissions: permissions.collect(),
         link_keys: Vec::new(),
     };

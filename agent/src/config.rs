@@ -282,4 +282,11 @@ url = "http://registry"
             assert_eq!(message, *want, "{from:?} → {to:?}");
         }
     }
+
+    #[test]
+    fn the_example_is_one() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/agent.toml");
+        let config: Config = mesh_rt::config::load(std::path::Path::new(example)).unwrap();
+        assert_eq!(config.backends[0].service.system, config.system);
+    }
 }

@@ -274,4 +274,10 @@ address = "127.0.0.1:7105"
         let want = "hubctl.toml: nodes: there is none, add a section [[nodes]]";
         assert_eq!(read(&none).unwrap_err(), want);
     }
+
+    #[test]
+    fn the_example_is_one() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/hubctl.toml");
+        assert_eq!(Config::load(Path::new(example)).unwrap().nodes.len(), 3);
+    }
 }

@@ -10,7 +10,7 @@ use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
 use crate::node::{Home, MeshDomain, NodeName, ParseNodeError};
-use crate::operation::Operation;
+use crate::operation::{Method, Operation, RequestPath};
 
 /// One group of like services of the state.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -264,9 +264,17 @@ impl Directory {
                 return Err(unfit("service", address, "it has no operation".into()));
             }
             for (index, operation) in operations.iter().enumerate() {
-                if operations[..index].iter().any(|earlier| earlier.id == operation.id) {
+                let earlier = &operations[..index];
+                if earlier.iter().any(|earlier| earlier.id == operation.id) {
                     let name = format!("{} of {address}", operation.id);
                     return Err(DirectoryError::Twice { kind: "operation", name });
+                }
+                let same = |earlier: &&Operation| {
+                    earlier.method == operation.method && earlier.path.is_same_as(&operation.path)
+                };
+                if let Some(earlier) = earlier.iter().find(same) {
+                    let why = format!("no request tells {} from {}", operation.id, earlier.id);
+                    return Err(unfit("service", address, why));
                 }
             }
         }
@@ -307,6 +315,17 @@ impl Directory {
 }
 
 impl Service {
+    /// The operation that a request with this method and path is: of several that cover it, the
+    /// most specific. `check_services` sees to it that there is one.
+    pub fn operation(&self, method: Method, path: RequestPath<'_>) -> Option<&Operation> {
+        let covering = self.operations.iter().filter(|operation| operation.covers(method, path));
+        covering.reduce(
+            |best, other| {
+                if other.path.is_more_specific(&best.path) { other } else { best }
+            },
+        )
+    }
+
     /// Total time of an exchange: what the caller grants, else the service's own time.
     pub fn deadline(&self, granted: Option<Duration>) -> Duration {
         granted.unwrap_or(Duration::from_millis(self.timeout_ms)).min(DEADLINE_MAX)

@@ -66,8 +66,10 @@ pub enum ParsePathError {
     NoSlash,
     #[error("path is longer than {PATH_BYTES_MAX} bytes")]
     Length,
-    #[error("path has an empty or dot segment, or one that hides '.', '/' or '\\'")]
+    #[error("path has an empty or dot segment, or one that hides '.', '/', '\\' or ';'")]
     Segment,
+    #[error("path encodes a character that needs no encoding")]
+    Encoding,
     #[error("path has a character or percent-encoding that RFC 3986 does not allow")]
     Character,
     #[error("method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")]
@@ -82,6 +84,24 @@ impl Operation {
 }
 
 impl PathTemplate {
+    /// Which of two templates that match one path says more of it: the one whose first differing
+    /// segment is fixed.
+    pub fn is_more_specific(&self, other: &Self) -> bool {
+        let fixed = |segment: &Segment| matches!(segment, Segment::Fixed(_));
+        let pairs = self.0.iter().zip(&other.0);
+        let first = pairs.map(|(mine, theirs)| (fixed(mine), fixed(theirs))).find(|(a, b)| a != b);
+        first.is_some_and(|(mine, _)| mine)
+    }
+
+    /// Do both templates match the same paths? Then no request could tell them apart.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let same = |(mine, theirs): (&Segment, &Segment)| match (mine, theirs) {
+            (Segment::Any(_), Segment::Any(_)) => true,
+            (mine, theirs) => mine == theirs,
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+
     /// Does `path` have this template's segments? Parameters match one segment each.
     pub fn matches(&self, path: RequestPath<'_>) -> bool {
         let mut found = path.segments();
@@ -128,7 +148,12 @@ fn check_segment(segment: &str) -> Result<(), ParsePathError> {
                 let (Some(high), Some(low)) = (digit(), digit()) else {
                     return Err(ParsePathError::Character);
                 };
-                decoded.push((high * 16 + low) as u8);
+                let byte = (high * 16 + low) as u8;
+                // RFC 3986 §2.3: what is the same to every server must look the same here.
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    return Err(encoded(byte));
+                }
+                decoded.push(byte);
             }
             _ if plain => decoded.push(byte),
             _ => return Err(ParsePathError::Character),
@@ -139,9 +164,14 @@ fn check_segment(segment: &str) -> Result<(), ParsePathError> {
     }
     let dots = matches!(&decoded[..], b"" | b"." | b"..");
     // `%25` would let a second decoding turn `%252e` into a dot.
-    let hidden = decoded.iter().any(|b| matches!(b, b'/' | b'\\' | b'%'));
-    let encoded_dot = segment.to_ascii_lowercase().contains("%2e");
-    if dots || hidden || encoded_dot { Err(ParsePathError::Segment) } else { Ok(()) }
+    // Some servers cut a segment at ';' and see the dots that stand before it.
+    let hidden = decoded.iter().any(|b| matches!(b, b'/' | b'\\' | b'%' | b';'));
+    if dots || hidden { Err(ParsePathError::Segment) } else { Ok(()) }
+}
+
+/// An encoded dot hides a segment; any other letter hides which operation is meant.
+fn encoded(byte: u8) -> ParsePathError {
+    if byte == b'.' { ParsePathError::Segment } else { ParsePathError::Encoding }
 }
 
 impl FromStr for PathTemplate {
@@ -246,6 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fixed_segment_says_more_than_any() {
+        let template = |text: &str| text.parse::<PathTemplate>().expect(text);
+        let cases = [
+            // More specific         Less specific
+            ("/persons/all", "/persons/{id}"),
+            ("/persons/{id}/kin", "/persons/{id}/{what}"),
+            ("/a/b/{y}", "/a/{x}/c"),
+        ];
+        for (more, less) in cases {
+            assert!(template(more).is_more_specific(&template(less)), "{more}");
+            assert!(!template(less).is_more_specific(&template(more)), "{less}");
+            assert!(!template(less).is_same_as(&template(more)), "{less}");
+        }
+        assert!(template("/{a}/b").is_same_as(&template("/{c}/b")));
+        assert!(!template("/{a}/b").is_more_specific(&template("/{c}/b")));
+    }
+
+    #[test]
     fn refuses_paths_that_could_climb() {
         for path in [
             "",
@@ -269,6 +317,11 @@ mod tests {
             "/a b",
             "/a?b",
             "/a#b",
+            "/a;b",
+            "/..;/b",
+            "/a%3bb",
+            "/%61ll",
+            "/%7Euser",
             "/%00",
             "/سلام",
         ] {

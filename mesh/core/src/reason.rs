@@ -86,7 +86,9 @@ reasons! {
     RequestMalformed = "REQUEST_MALFORMED", Malformed, Consumer, None;
     /// The request does not say which system asks.
     ClientMissing = "CLIENT_MISSING", Malformed, Consumer, None;
-    /// The request's head or body is larger than the mesh carries.
+    /// The request is in the name of a system that is not the one beside this agent.
+    ClientUnknown = "CLIENT_UNKNOWN", Forbidden, Consumer, None;
+    /// The request's head is larger than the mesh carries.
     RequestTooLarge = "REQUEST_TOO_LARGE", TooLarge, Consumer, None;
     /// The local address asked for is not one that the agent serves.
     PathUnknown = "PATH_UNKNOWN", NotFound, Consumer, None;
@@ -101,7 +103,7 @@ reasons! {
     NotPermitted = "NOT_PERMITTED", Forbidden, Registrar, None;
     /// The system that asks is not the one that the connection belongs to.
     SourceMismatch = "SOURCE_MISMATCH", Forbidden, HopOperator, None;
-    /// The sealed request is not the operation that its header declares.
+    /// The request is not the operation that its header declares.
     OperationMismatch = "OPERATION_MISMATCH", Forbidden, Consumer, None;
     /// The node's certificate is sound, but its key is not active in the directory.
     NodeUnknown = "NODE_UNKNOWN", Forbidden, Registrar, None;

@@ -37,15 +37,16 @@ pub fn at_hub(
     (consumer, provider): (&SystemAddress, &SystemAddress),
 ) -> Result<AtHub, Reason> {
     let here = Home::Cluster(cluster.clone());
+    if let From::Agent(system) = from
+        && (system != consumer || directory.home(consumer).as_ref() != Some(&here))
+    {
+        return Err(Reason::SourceMismatch);
+    }
     // Whether a provider exists is nobody's business who has no permission for it.
     let provider_home = directory.home(provider).ok_or(Reason::NotPermitted)?;
     let one_home = directory.home(consumer).as_ref() == Some(&provider_home);
     let stays = one_home && directory.intra_cluster(cluster) == IntraCluster::Local;
     match from {
-        From::Agent(system) if system != consumer => Err(Reason::SourceMismatch),
-        From::Agent(_) if directory.home(consumer).as_ref() != Some(&here) => {
-            Err(Reason::SourceMismatch)
-        }
         From::Agent(_) if provider_home == here && stays => Ok(AtHub::Down),
         From::Agent(_) => Ok(AtHub::Up),
         // What could have stayed in the cluster has no business at the centre.
@@ -105,6 +106,7 @@ mod tests {
             (economy, Some(debts),  desk,     cards,    Err(SourceMismatch)),
             (economy, Some(cards),  cards,    debts,    Err(SourceMismatch)),
             (economy, Some(desk),   desk,     "ir/gov/tax/none", Err(NotPermitted)),
+            (economy, Some(debts),  desk,     "ir/gov/tax/none", Err(SourceMismatch)),
             (economy, None,         cards,    debts,    Ok(Down)),
             (economy, None,         desk,     debts,    Err(LoopRefused)),
             (economy, None,         desk,     cards,    Err(RouteStale)),

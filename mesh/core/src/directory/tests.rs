@@ -100,6 +100,24 @@ fn admits_a_known_key_at_home_only() {
 }
 
 #[test]
+fn a_request_is_the_most_specific_operation_that_covers_it() {
+    let mut service = sample().services.remove(0);
+    let mut all = service.operations[0].clone();
+    all.id = "all".parse().unwrap();
+    all.path = "/all".parse().unwrap();
+    service.operations.push(all);
+    let found = |method: &str, path| {
+        let method = method.parse().unwrap();
+        let path = RequestPath::new(path).unwrap();
+        service.operation(method, path).map(|operation| operation.id.as_str())
+    };
+    assert_eq!(found("GET", "/all"), Some("all"));
+    assert_eq!(found("GET", "/17"), Some("get"));
+    assert_eq!(found("POST", "/all"), None);
+    assert_eq!(found("GET", "/all/17"), None);
+}
+
+#[test]
 fn refuses_objects_that_do_not_fit() {
     type Change = fn(&mut Objects);
     let cases: &[(&str, Change)] = &[
@@ -118,6 +136,12 @@ fn refuses_objects_that_do_not_fit() {
         ("it has no operation", |o| o.services[0].operations.clear()),
         ("operation get of ir/gov/tax/debts/debt.v1 is there twice", |o| {
             let operation = o.services[0].operations[0].clone();
+            o.services[0].operations.push(operation);
+        }),
+        ("no request tells other from get", |o| {
+            let mut operation = o.services[0].operations[0].clone();
+            operation.id = "other".parse().unwrap();
+            operation.path = "/{number}".parse().unwrap();
             o.services[0].operations.push(operation);
         }),
         ("names operation put of", |o| {

@@ -16,7 +16,7 @@ pub const PATH_BYTES_MAX: usize = 4096;
 pub enum OperationKind {
     /// Safe to repeat.
     Inquiry,
-    /// Carried out at most once for one idempotency key.
+    /// Changes something at the provider. Its idempotency key is for the provider to honour.
     Submission,
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use mesh_certs::authority::Intermediate;
 use mesh_certs::profile::{self, LEAF_LIFE, SERIAL_BYTES, Serial, Validity};
 use mesh_core::node::{MeshDomain, NodeName};
-use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 
 /// Signs a link certificate for `node` with `authority`, whatever its name constraints say, and
 /// writes chain and key below `dir`.
@@ -18,10 +18,8 @@ pub fn forge(
 ) -> (PathBuf, PathBuf) {
     let validity = Validity::from(SystemTime::now(), LEAF_LIFE);
     let serial = Serial([7; SERIAL_BYTES]);
-    let mut params = profile::link(mesh, node, validity, serial).expect("a profile");
-    // A forger asks for every use, so that only the name can be what refuses it.
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    // The profile of the node itself: all is as it should be but the authority.
+    let params = profile::link(mesh, node, validity, serial).expect("a profile");
     let key = KeyPair::from_pem(&authority.key_pem()).expect("the authority's key");
     let issuer = Issuer::from_ca_cert_pem(authority.pem(), key).expect("the authority");
     let own = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");

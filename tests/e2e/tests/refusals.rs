@@ -64,7 +64,7 @@ async fn malformed_requests() {
         case(
             "auth_client_unregistered",
             bare(&card).header("x-road-client", "ir/gov/tax/other"),
-            Refused(403, "SOURCE_MISMATCH", here),
+            Refused(403, "CLIENT_UNKNOWN", here),
         ),
         case("req_user_missing_ok", asked(&card), Status(200)),
         case(

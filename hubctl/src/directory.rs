@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use mesh_proto::directory::{SnapshotError, read_snapshot};
 use mesh_proto::malformed::Malformed;
-use mesh_proto::wire::directory::v1::Snapshot;
 use mesh_proto::wire::directory::v1::object::Kind;
+use mesh_proto::wire::directory::v1::{Snapshot, SnapshotBody};
 use mesh_rt::directory_file::SNAPSHOT_BYTES_MAX;
 use mesh_rt::exit::CmdError;
 use prost::Message as _;
@@ -79,7 +79,9 @@ impl Contents {
     /// Reads a snapshot, whole or not at all.
     pub fn read(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let directory = read_snapshot(bytes)?;
-        let snapshot = Snapshot::decode(bytes).map_err(|why| Malformed::new("snapshot", why))?;
+        let snapshot = Snapshot::decode(bytes)
+            .and_then(|snapshot| SnapshotBody::decode(snapshot.body))
+            .map_err(|why| Malformed::new("snapshot", why))?;
         let mut counts = Counts::default();
         let mut permissions = Vec::new();
         for kind in snapshot.objects.into_iter().filter_map(|object| object.kind) {
@@ -97,7 +99,7 @@ impl Contents {
                     purposes: given.purposes,
                 }),
                 // Of a later version; the directory above would not have been read.
-                Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) => {}
+                Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => {}
             }
         }
         counts.permissions = permissions.len();

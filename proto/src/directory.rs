@@ -31,12 +31,14 @@ pub enum SnapshotError {
 /// Reads the encoding of a `Snapshot`, whole or not at all.
 pub fn read_snapshot(bytes: &[u8]) -> Result<Directory, SnapshotError> {
     let snapshot = wire::Snapshot::decode(bytes).map_err(|why| Malformed::new("snapshot", why))?;
+    absent("signature", snapshot.signature.is_none())?;
+    let snapshot = wire::SnapshotBody::decode(snapshot.body)
+        .map_err(|why| Malformed::new("snapshot.body", why))?;
     if snapshot.scope != SCOPE_NATION {
         let why = format!("{:?}, want {SCOPE_NATION:?}", snapshot.scope);
         return Err(Malformed::new("scope", why).into());
     }
     absent("hash", snapshot.hash.is_empty())?;
-    absent("signature", snapshot.signature.is_none())?;
     let mesh = MeshDomain::new(parse("mesh", &snapshot.mesh)?, &snapshot.domain)
         .map_err(|why| Malformed::new("domain", why))?;
     let mut objects = Objects::default();
@@ -57,7 +59,7 @@ pub fn write_snapshot(mesh: &MeshDomain, position: DirectoryPosition, objects: &
         .chain(services.iter().map(write_service))
         .chain(permissions.iter().map(write_permission))
         .chain(link_keys.iter().map(write_link_key));
-    let snapshot = wire::Snapshot {
+    let body = wire::SnapshotBody {
         mesh: mesh.mesh.to_string(),
         domain: mesh.domain().into(),
         scope: SCOPE_NATION.into(),
@@ -65,8 +67,8 @@ pub fn write_snapshot(mesh: &MeshDomain, position: DirectoryPosition, objects: &
         revision: position.revision,
         hash: Bytes::new(),
         objects: kinds.map(|kind| wire::Object { kind: Some(kind) }).collect(),
-        signature: None,
     };
+    let snapshot = wire::Snapshot { body: body.encode_to_vec().into(), signature: None };
     snapshot.encode_to_vec().into()
 }
 
@@ -88,6 +90,7 @@ fn read_object(object: wire::Object, objects: &mut Objects) -> Result<(), Malfor
         Kind::Agreement(_) => return Err(Malformed::too_new("agreement")),
         Kind::MemberKey(_) => return Err(Malformed::too_new("member_key")),
         Kind::Replica(_) => return Err(Malformed::too_new("replica")),
+        Kind::Operator(_) => return Err(Malformed::too_new("operator")),
     }
     Ok(())
 }
@@ -135,6 +138,7 @@ fn read_service(service: wire::Service) -> Result<Service, Malformed> {
     absent("service.sensitive", !service.sensitive)?;
     absent("service.interface_digest", service.interface_digest.is_empty())?;
     absent("service.service_code", service.service_code.is_empty())?;
+    absent("service.sla", service.sla.is_none())?;
     let operations = service.operations.into_iter().map(read_operation);
     Ok(Service {
         address,
@@ -300,31 +304,53 @@ mod tests {
         assert_eq!(directory.mesh(), &mesh);
 
         let mut read = Objects::default();
-        for object in wire::Snapshot::decode(bytes).unwrap().objects {
+        let snapshot = wire::Snapshot::decode(bytes).unwrap();
+        for object in wire::SnapshotBody::decode(snapshot.body).unwrap().objects {
             read_object(object, &mut read).unwrap();
         }
         assert_eq!(read, objects);
     }
 
+    fn service(snapshot: &mut wire::SnapshotBody) -> &mut wire::Service {
+        let mut kinds = snapshot.objects.iter_mut().filter_map(|object| object.kind.as_mut());
+        let service = kinds.find_map(|kind| match kind {
+            Kind::Service(service) => Some(service),
+            _ => None,
+        });
+        service.expect("the sample has one")
+    }
+
+    #[test]
+    fn refuses_a_snapshot_whose_envelope_is_not_of_its_version() {
+        let (mesh, position, objects) = sample();
+        let whole = wire::Snapshot::decode(write_snapshot(&mesh, position, &objects)).unwrap();
+        let signed = wire::Snapshot { signature: Some(Default::default()), ..whole };
+        let broken = wire::Snapshot { body: Bytes::from_static(&[0xff]), signature: None };
+        for (want, snapshot) in [("signature: belongs", signed), ("snapshot.body: ", broken)] {
+            let error = read_snapshot(&snapshot.encode_to_vec()).expect_err(want).to_string();
+            assert!(error.contains(want), "{error:?} does not say {want:?}");
+        }
+    }
+
     #[test]
     fn refuses_a_snapshot_that_is_not_whole() {
-        type Change = fn(&mut wire::Snapshot);
+        type Change = fn(&mut wire::SnapshotBody);
         let cases: &[(&str, Change)] = &[
             ("scope: \"\"", |s| s.scope.clear()),
             ("mesh: ", |s| s.mesh.clear()),
             ("domain: ", |s| s.domain.clear()),
-            ("signature: belongs", |s| s.signature = Some(Default::default())),
+            ("hash: belongs", |s| s.hash = Bytes::from_static(&[1; 32])),
             ("object: is missing", |s| s.objects[0].kind = None),
             ("agreement: belongs", |s| {
                 s.objects[0].kind = Some(Kind::Agreement(wire::Agreement::default()));
             }),
-            ("service.state: belongs", |s| {
-                for object in &mut s.objects {
-                    if let Some(Kind::Service(service)) = &mut object.kind {
-                        service.state = wire::ServiceState::Disabled.into();
-                    }
-                }
+            ("operator: belongs", |s| {
+                s.objects[0].kind = Some(Kind::Operator(wire::Operator::default()));
             }),
+            ("service.state: belongs", |s| {
+                service(s).state = wire::ServiceState::Disabled.into();
+            }),
+            ("service.sla: belongs", |s| service(s).sla = Some(wire::Sla::default())),
             ("link_key.spki_sha256: is 0 bytes", |s| {
                 s.objects
                     .push(wire::Object { kind: Some(Kind::LinkKey(wire::LinkKey::default())) });
@@ -337,7 +363,9 @@ mod tests {
             let (mesh, position, objects) = sample();
             let whole = write_snapshot(&mesh, position, &objects);
             let mut snapshot = wire::Snapshot::decode(whole).unwrap();
-            change(&mut snapshot);
+            let mut body = wire::SnapshotBody::decode(snapshot.body).unwrap();
+            change(&mut body);
+            snapshot.body = body.encode_to_vec().into();
             let error = read_snapshot(&snapshot.encode_to_vec()).expect_err(want).to_string();
             assert!(error.contains(want), "{error:?} does not say {want:?}");
         }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::limits::{
-    BATCH_BYTES_MAX, BATCH_FRAMES_MAX, DATA_BYTES_MAX, DEADLINE_MAX, FRAME_BYTES_OVERHEAD,
-    HEAD_BYTES_MAX, HEADER_BYTES_MAX, HOPS_MAX, TAIL_BYTES_MAX,
+    BATCH_BYTES_MAX, BATCH_FRAMES_MAX, DATA_BYTES_MAX, DEADLINE_MAX, END_BYTES_MAX,
+    FRAME_BYTES_OVERHEAD, HEAD_BYTES_MAX, HEADER_BYTES_MAX, HOPS_MAX, REASON_BYTES_MAX,
+    SOFTWARE_BYTES_MAX, TAIL_BYTES_MAX,
 };
-use mesh_core::reason::{HopName, Problem};
+use mesh_core::reason::{HopName, Problem, Reason};
+use prost::Message as _;
 
 use crate::header::{read_position, write_position};
 use crate::malformed::{Malformed, absent, at_most, exactly, parse};
@@ -119,14 +121,15 @@ pub fn read_batch(batch: wire::Batch) -> Result<Vec<Frame>, Malformed> {
     at_most("frames", batch.frames.len(), BATCH_FRAMES_MAX)?;
     let frames = batch.frames.into_iter().map(read_frame).collect::<Result<Vec<_>, _>>()?;
     let carried = frames.iter().map(Frame::cost_bytes).sum();
-    // One frame may be larger than what the last byte of room was for.
-    at_most("batch", carried, BATCH_BYTES_MAX + OPEN_COST_MAX)?;
+    at_most("batch", carried, BATCH_BYTES_MAX)?;
     Ok(frames)
 }
 
-/// The most that one frame can count.
-const OPEN_COST_MAX: usize =
-    HEADER_BYTES_MAX + HEAD_BYTES_MAX + DATA_BYTES_MAX + TAIL_BYTES_MAX + FRAME_BYTES_OVERHEAD;
+// The largest frame fits into an empty batch, so a writer never has to exceed one.
+const _: () = assert!(
+    HEADER_BYTES_MAX + HEAD_BYTES_MAX + DATA_BYTES_MAX + TAIL_BYTES_MAX + FRAME_BYTES_OVERHEAD
+        <= BATCH_BYTES_MAX
+);
 
 /// One batch of frames, in their order.
 pub fn write_batch(frames: Vec<Frame>) -> wire::Batch {
@@ -200,12 +203,21 @@ fn read_open(open: wire::Open) -> Result<Open, Malformed> {
 
 fn read_close(close: wire::Close) -> Result<Close, Malformed> {
     at_most("close.tail", close.tail.len(), TAIL_BYTES_MAX)?;
-    let length = close.end.map(|end| {
-        absent("close.end.chunk_root", end.chunk_root.is_empty())?;
-        absent("close.end.signature", end.signature.is_none())?;
-        Ok(end.length)
-    });
-    Ok(Close { length: length.transpose()?, tail: close.tail })
+    absent("close.stamp", close.stamp.is_none())?;
+    Ok(Close { length: close.end.map(read_end).transpose()?, tail: close.tail })
+}
+
+/// Body bytes in all: what an end says before ends are signed.
+fn read_end(end: exchange::End) -> Result<u64, Malformed> {
+    absent("end.signature", end.signature.is_none())?;
+    at_most("end.body", end.body.len(), END_BYTES_MAX)?;
+    let body =
+        exchange::EndBody::decode(end.body).map_err(|why| Malformed::new("end.body", why))?;
+    absent("end.exchange_id", body.exchange_id.is_empty())?;
+    absent("end.direction", body.direction == 0)?;
+    absent("end.chunk_root", body.chunk_root.is_empty())?;
+    absent("end.outcome", body.outcome == 0)?;
+    Ok(body.length)
 }
 
 fn read_hop(hop: exchange::HopSection) -> Result<Hop, Malformed> {
@@ -221,13 +233,22 @@ fn read_hop(hop: exchange::HopSection) -> Result<Hop, Malformed> {
     })
 }
 
-/// Reads a problem as a peer sent it.
+/// Reads a problem as a peer sent it. A reason that only newer nodes know becomes `Internal` at the
+/// same hop, with its name in the detail: it ends one exchange and is no reason to lose the lane.
 pub fn read_problem(problem: exchange::Problem) -> Result<Problem, Malformed> {
+    absent("problem.signed_body", problem.signed_body.is_empty())?;
     absent("problem.signature", problem.signature.is_none())?;
-    let reason = parse("problem.reason", &problem.reason)?;
-    let hop = parse("problem.hop", &problem.hop)?;
-    // `Problem::new` cuts the sentence: a peer's long one is no reason to lose the lane.
-    Ok(Problem::new(reason, hop, problem.detail))
+    let exchange::Problem { reason: name, hop, detail, .. } = problem;
+    let upper_snake = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if !(1..=REASON_BYTES_MAX).contains(&name.len()) || !name.bytes().all(upper_snake) {
+        return Err(Malformed::new("problem.reason", "is no name of a reason"));
+    }
+    let hop = parse("problem.hop", &hop)?;
+    // `Problem::new` cuts the sentence: a peer's long one is no reason to lose the lane either.
+    Ok(match name.parse() {
+        Ok(reason) => Problem::new(reason, hop, detail),
+        Err(_) => Problem::new(Reason::Internal, hop, format!("{name}: {detail}")),
+    })
 }
 
 /// A problem as it travels.
@@ -236,6 +257,7 @@ pub fn write_problem(problem: &Problem) -> exchange::Problem {
         reason: problem.reason.to_string(),
         hop: problem.hop.to_string(),
         detail: problem.detail.to_string(),
+        signed_body: Bytes::new(),
         signature: None,
     }
 }
@@ -255,7 +277,8 @@ fn read_hello(hello: wire::Hello) -> Result<Hello, Malformed> {
         return Err(Malformed::new("hello.credit_bytes", "it and exchanges_max are at least 1"));
     }
     at_most("hello.node", hello.node.len(), mesh_core::node::DNS_NAME_BYTES_MAX)?;
-    at_most("hello.software", hello.software.len(), 128)?;
+    at_most("hello.software", hello.software.len(), SOFTWARE_BYTES_MAX)?;
+    absent("hello.replica", hello.replica.is_empty())?;
     Ok(Hello {
         version_min: hello.version_min,
         version_max: hello.version_max,
@@ -302,8 +325,13 @@ fn write_open(exchange: u64, open: Open) -> wire::Open {
 }
 
 fn write_close(exchange: u64, close: Close) -> wire::Close {
-    let end = close.length.map(|length| exchange::End { length, ..exchange::End::default() });
-    wire::Close { exchange, end, tail: close.tail }
+    let end = close.length.map(write_end);
+    wire::Close { exchange, end, tail: close.tail, stamp: None }
+}
+
+fn write_end(length: u64) -> exchange::End {
+    let body = exchange::EndBody { length, ..exchange::EndBody::default() };
+    exchange::End { body: body.encode_to_vec().into(), signature: None }
 }
 
 fn write_hello(hello: Hello) -> wire::Hello {

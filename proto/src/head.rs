@@ -1,15 +1,13 @@
 //! Heads and trailers: what the two agents tell each other beside the body, opaque to all hops.
 
 use bytes::Bytes;
+pub use mesh_core::limits::FIELDS_MAX;
 use mesh_core::limits::{HEAD_BYTES_MAX, TAIL_BYTES_MAX};
 use mesh_core::operation::{Method, RequestPath};
 use prost::Message;
 
 use crate::malformed::{Malformed, at_most, parse};
 use crate::wire::exchange::v1 as wire;
-
-/// Most fields that a head or trailers carry.
-pub const FIELDS_MAX: usize = 128;
 
 /// One HTTP field: lower-case name (RFC 9110 §5.1), raw value.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -19,6 +19,7 @@ pub fn read_request(bytes: &[u8]) -> Result<RequestHeader, Malformed> {
     let header = wire::RequestHeader::decode(bytes).map_err(|why| Malformed::new("header", why))?;
     absent("agreement", header.agreement.is_empty())?;
     absent("sealing", header.sealing.is_none())?;
+    absent("service_version", header.service_version.is_empty())?;
     let limit = DEADLINE_MAX.as_millis() as u64;
     if !(1..=limit).contains(&header.deadline_ms) {
         return Err(Malformed::new("deadline_ms", format!("want 1 to {limit}")));
@@ -154,12 +155,8 @@ pub(crate) fn read_position(
     position: Option<wire::DirectoryPosition>,
 ) -> Result<DirectoryPosition, Malformed> {
     let position = position.ok_or(Malformed::missing("directory"))?;
-    let root = if position.root.is_empty() {
-        None
-    } else {
-        Some(digest("directory.root", &position.root)?)
-    };
-    Ok(DirectoryPosition { epoch: position.epoch, revision: position.revision, root })
+    absent("directory.root", position.root.is_empty())?;
+    Ok(DirectoryPosition { epoch: position.epoch, revision: position.revision, root: None })
 }
 
 /// A position as it stands in headers, hellos and status answers.
@@ -220,7 +217,7 @@ mod tests {
             operator: Some("desk-7".parse().unwrap()),
             idempotency_key: Some("k-1".parse().unwrap()),
             retry_of: Some(ExchangeId::new(1_795_000_000_000, [9; 10])),
-            directory: DirectoryPosition { epoch: 1, revision: 5, root: Some(Digest([3; 32])) },
+            directory: DirectoryPosition { epoch: 1, revision: 5, root: None },
         }
     }
 
@@ -285,7 +282,11 @@ mod tests {
             ("idempotency_key: ", |h| h.idempotency_key = "x".repeat(129)),
             ("retry_of: ", |h| h.retry_of = Bytes::from_static(b"x")),
             ("directory: is missing", |h| h.directory = None),
+            ("directory.root: belongs to a later", |h| {
+                h.directory.get_or_insert_default().root = Bytes::from_static(&[3; 32]);
+            }),
             ("sealing: belongs to a later", |h| h.sealing = Some(wire::Sealing::default())),
+            ("service_version: belongs to a later", |h| h.service_version = "1.4".into()),
         ];
         for (want, change) in cases {
             let whole = write_request(&request());

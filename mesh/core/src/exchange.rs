@@ -24,7 +24,8 @@ pub struct DirectoryPosition {
     pub epoch: u64,
     /// Raised by each change.
     pub revision: u64,
-    /// Root over the heads of all scopes; absent until feeds are signed.
+    /// Root over the heads of all scopes; `None` until feeds are signed, and refused on the wire
+    /// until then.
     pub root: Option<Digest>,
 }
 
@@ -33,7 +34,8 @@ pub struct DirectoryPosition {
 pub enum BodyDescriptor {
     /// The whole body is at hand, at most `INLINE_BODY_BYTES_MAX` bytes.
     Inline { digest: Digest, length: u32 },
-    /// The body follows as it comes, in chunks of at most so many bytes.
+    /// The body follows as it comes, in chunks of at most so many bytes; once they are sealed, each
+    /// but the last has exactly so many.
     Stream { chunk_bytes: u32, length: Option<u64> },
 }
 

@@ -26,6 +26,12 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// The trailers between the two agents, at the end of a body.
 pub const TAIL_BYTES_MAX: usize = 8 * 1024;
 
+/// HTTP fields in a head, or in trailers.
+pub const FIELDS_MAX: usize = 128;
+
+/// The signed bytes of the `End` of a streamed body: ids, a digest and a few numbers.
+pub const END_BYTES_MAX: usize = 256;
+
 /// A body up to this many bytes travels inline, with its digest in the header, on the quick lane.
 pub const INLINE_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -41,6 +47,12 @@ pub const HOPS_MAX: usize = 6;
 
 /// A sentence of an error, as a peer may send it.
 pub const DETAIL_BYTES_MAX: usize = 512;
+
+/// The name of a reason, as a peer may send it.
+pub const REASON_BYTES_MAX: usize = 64;
+
+/// Program and version of a peer, in its `Hello`.
+pub const SOFTWARE_BYTES_MAX: usize = 128;
 
 /// Between two pings on a lane.
 pub const PING_INTERVAL: Duration = Duration::from_secs(1);

@@ -55,6 +55,8 @@ pub enum ParseNodeError {
     OtherDomain { name: String, domain: String },
     #[error("{name:?} names no kind of node, want such as hub.health.{domain}")]
     NoKind { name: String, domain: String },
+    #[error("node name is {length} bytes long, limit {DNS_NAME_BYTES_MAX}")]
+    Length { length: usize },
     #[error("mesh domain {text:?} is no DNS name of 1 to {DOMAIN_BYTES_MAX} bytes")]
     Domain { text: String },
     #[error(transparent)]
@@ -90,6 +92,9 @@ impl MeshDomain {
     /// Reads the full DNS name of a node. Exact: no other case, no trailing dot, no wildcard.
     pub fn parse_node(&self, name: &str) -> Result<NodeName, ParseNodeError> {
         let shown = || name.chars().take(DNS_NAME_BYTES_MAX).collect::<String>();
+        if DNS_NAME_BYTES_MAX < name.len() {
+            return Err(ParseNodeError::Length { length: name.len() });
+        }
         let below = name.strip_suffix(&*self.domain).and_then(|rest| rest.strip_suffix('.'));
         let Some(below) = below else {
             return Err(ParseNodeError::OtherDomain {
@@ -237,5 +242,8 @@ mod tests {
         ] {
             assert!(mesh().parse_node(name).is_err(), "{name:?}");
         }
+        let label = "s".repeat(63);
+        let long = format!("{label}.{label}.{label}.{label}.mesh.ir");
+        assert_eq!(mesh().parse_node(&long), Err(ParseNodeError::Length { length: 263 }));
     }
 }

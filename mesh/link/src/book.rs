@@ -1,20 +1,22 @@
 //! The books of one lane: its exchanges, its credit, what waits to be sent. No time, no I/O: frames
 //! come in, frames go out, and whoever must wake is named.
 
+mod hold;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use mesh_core::limits::DATA_BYTES_MAX;
+use mesh_core::limits::{BATCH_FRAMES_MAX, DATA_BYTES_MAX, EXCHANGES_MAX, FRAME_BYTES_OVERHEAD};
 use mesh_core::reason::{HopName, Problem, Reason};
-use mesh_proto::frame::{Close, Frame, Open};
+use mesh_proto::frame::Frame;
 
 pub(crate) use self::receive::Violation;
-use crate::outbox::{Flow, Outbox};
-use crate::slot::{Event, Slot};
+use crate::outbox::{Outbox, cost_bytes};
+use crate::slot::Slot;
 
 /// What the two ends agreed on in their hellos.
 #[derive(Clone, Copy, Debug)]
@@ -34,47 +36,82 @@ pub(crate) enum End {
     Listener,
 }
 
-/// Body bytes of one exchange that may wait in the outbox; a sender waits beyond it, so that a slow
-/// lane holds little.
-const QUEUED_BYTES_MAX: usize = 2 * DATA_BYTES_MAX;
+/// What the frames of one exchange may cost that wait in the outbox; a sender waits beyond it, so
+/// that a slow lane holds little, however small the frames are.
+const QUEUED_BYTES_MAX: usize = 2 * (DATA_BYTES_MAX + FRAME_BYTES_OVERHEAD);
 
 /// See the module.
+///
+/// An exchange has a key here and a number on the lane. For the peer's they are the same; one of
+/// ours gets its number when its `Open` leaves, because fairness may let a later one go first, and
+/// the peer must see numbers rise.
 #[derive(Debug)]
 pub(crate) struct Book {
     me: HopName,
     peer: HopName,
     terms: Terms,
+    /// By key.
     slots: HashMap<u64, Slot>,
+    /// Keys of our exchanges by number, for those that the peer has seen.
+    keys: HashMap<u64, u64>,
     outbox: Outbox,
+    next_key: u64,
+    /// The number of our next exchange that leaves.
     next_ours: u64,
     highest_theirs: u64,
     ours_open: u32,
     theirs_open: u32,
+    /// The peer's exchanges that are open, or that somebody here still holds.
+    theirs_held: u32,
     opened_total: u64,
     /// This side, or the peer, opens nothing more.
     pub(crate) draining_here: bool,
     pub(crate) draining_there: bool,
+    pings: Pings,
     ended: Option<Problem>,
     writer: Option<Waker>,
     /// Whom to wake when the lock is released.
     pub(crate) wakes: Vec<Waker>,
 }
 
+#[derive(Debug, Default)]
+struct Pings {
+    /// The sequence of the last ping, and whether it still waits in the outbox.
+    last: u64,
+    waits: bool,
+    /// The sequence of the last one that was answered.
+    answered: u64,
+}
+
+/// What of the books others wait for; see `Lane`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Watched {
+    idle: bool,
+    takes_more: bool,
+    ended: bool,
+    answered_ping: u64,
+}
+
 impl Book {
     pub(crate) fn new(end: End, terms: Terms, me: HopName, peer: HopName) -> Self {
+        let first = if end == End::Dialler { 1 } else { 2 };
         Self {
             me,
             peer,
             terms,
             slots: HashMap::new(),
+            keys: HashMap::new(),
             outbox: Outbox::default(),
-            next_ours: if end == End::Dialler { 1 } else { 2 },
+            next_key: first,
+            next_ours: first,
             highest_theirs: 0,
             ours_open: 0,
             theirs_open: 0,
+            theirs_held: 0,
             opened_total: 0,
             draining_here: false,
             draining_there: false,
+            pings: Pings::default(),
             ended: None,
             writer: None,
             wakes: Vec::new(),
@@ -98,199 +135,36 @@ impl Book {
         self.ended.is_none() && !self.draining_there
     }
 
-    // --- what the programs do -----------------------------------------------------------------
-
-    /// Opens an exchange, and answers its number.
-    pub(crate) fn open(&mut self, flow: Flow, open: Open) -> Result<u64, Problem> {
-        if let Some(problem) = &self.ended {
-            return Err(problem.clone());
-        }
-        if self.draining_there {
-            let detail = format!("{} is about to stop and takes no new exchange", self.peer);
-            return Err(Problem::new(Reason::Draining, self.peer.clone(), detail));
-        }
-        if self.terms.ours_max <= self.ours_open {
-            let detail = format!("{} exchanges are under way to {}", self.ours_open, self.peer);
-            return Err(Problem::new(Reason::Overloaded, self.me.clone(), detail));
-        }
-        let number = self.next_ours;
-        self.next_ours += 2;
-        self.ours_open += 1;
-        self.opened_total += 1;
-        let Terms { send_bytes, receive_bytes, .. } = self.terms;
-        self.slots.insert(number, Slot::new(flow, true, receive_bytes, send_bytes));
-        self.push_open(number, open)?;
-        Ok(number)
+    /// Did the peer answer this ping, or a later one?
+    pub(crate) fn has_answered(&self, ping: u64) -> bool {
+        ping <= self.pings.answered
     }
 
-    /// Answers an exchange that the peer opened.
-    pub(crate) fn answer(&mut self, number: u64, open: Open) -> Result<(), Problem> {
-        let misuse = || misuse(&self.me, "an answer to what nobody asked, or a second one");
-        let slot = self.slots.get_mut(&number).ok_or_else(misuse)?;
-        if let Some(problem) = &slot.broken {
-            return Err(problem.clone());
+    pub(crate) fn watched(&self) -> Watched {
+        Watched {
+            idle: self.open_count() == 0,
+            takes_more: self.takes_more(),
+            ended: self.ended.is_some(),
+            answered_ping: self.pings.answered,
         }
-        if slot.opened_out {
-            return Err(misuse());
-        }
-        slot.opened_out = true;
-        self.push_open(number, open)
     }
 
-    fn push_open(&mut self, number: u64, open: Open) -> Result<(), Problem> {
-        let misuse = || misuse(&self.me, "the first part of a body exceeds the credit");
-        let slot = self.slots.get_mut(&number).ok_or_else(misuse)?;
-        let bytes = u32::try_from(open.body.len()).unwrap_or(u32::MAX);
-        slot.send_left = slot.send_left.checked_sub(bytes).ok_or_else(misuse)?;
-        slot.queued_bytes += open.body.len();
-        slot.closed_out = open.close.is_some();
-        let frame = Frame::Open { exchange: number, open };
-        self.outbox.push(&slot.flow, number, frame);
-        self.wake_writer();
-        Ok(())
-    }
-
-    /// Queues as much of `body` as credit allows; ready when all of it is.
-    pub(crate) fn poll_send(
-        &mut self,
-        number: u64,
-        body: &mut Bytes,
-        context: &Context<'_>,
-    ) -> Poll<Result<(), Problem>> {
-        let misuse = || misuse(&self.me, "a body before its opening or after its end");
-        let Some(slot) = self.slots.get_mut(&number) else { return Poll::Ready(Err(misuse())) };
-        let mut pushed = false;
-        let done = loop {
-            if let Some(problem) = &slot.broken {
-                return Poll::Ready(Err(problem.clone()));
-            }
-            if !slot.opened_out || slot.closed_out {
-                return Poll::Ready(Err(misuse()));
-            }
-            if body.is_empty() {
-                break true;
-            }
-            let room = (slot.send_left as usize).min(DATA_BYTES_MAX);
-            if room == 0 || QUEUED_BYTES_MAX <= slot.queued_bytes {
-                slot.sender = Some(context.waker().clone());
-                break false;
-            }
-            let part = body.split_to(room.min(body.len()));
-            slot.send_left -= part.len() as u32;
-            slot.queued_bytes += part.len();
-            self.outbox.push(&slot.flow, number, Frame::Data { exchange: number, body: part });
-            pushed = true;
-        };
-        if pushed {
-            self.wake_writer();
+    /// Pings the peer, and answers the sequence. A ping that still waits to be sent serves again.
+    pub(crate) fn ping(&mut self) -> u64 {
+        if !self.pings.waits {
+            self.pings.last += 1;
+            self.pings.waits = true;
+            self.push_control(Frame::Ping { sequence: self.pings.last, reply: false });
         }
-        if done { Poll::Ready(Ok(())) } else { Poll::Pending }
-    }
-
-    /// Ends this side's direction.
-    pub(crate) fn close(&mut self, number: u64, close: Close) -> Result<(), Problem> {
-        let misuse = || misuse(&self.me, "an end before the opening, or a second end");
-        let slot = self.slots.get_mut(&number).ok_or_else(misuse)?;
-        if let Some(problem) = &slot.broken {
-            return Err(problem.clone());
-        }
-        if !slot.opened_out || slot.closed_out {
-            return Err(misuse());
-        }
-        slot.closed_out = true;
-        self.outbox.push(&slot.flow, number, Frame::Close { exchange: number, close });
-        self.wake_writer();
-        Ok(())
-    }
-
-    /// The next event; pending for ever behind the last one unless the exchange breaks.
-    pub(crate) fn poll_receive(
-        &mut self,
-        number: u64,
-        context: &Context<'_>,
-    ) -> Poll<Result<Event, Problem>> {
-        let misuse = || misuse(&self.me, "a read of what is over");
-        let Some(slot) = self.slots.get_mut(&number) else { return Poll::Ready(Err(misuse())) };
-        let Some(event) = slot.inbox.pop_front() else {
-            if let Some(problem) = &slot.broken {
-                return Poll::Ready(Err(problem.clone()));
-            }
-            slot.receiver = Some(context.waker().clone());
-            return Poll::Pending;
-        };
-        let length = match &event {
-            Event::Open(open) => open.body.len(),
-            Event::Data(body) => body.len(),
-            Event::Close(_) => 0,
-        };
-        self.read(number, length);
-        Poll::Ready(Ok(event))
-    }
-
-    /// `length` body bytes of an exchange were read: gives the peer credit, in larger portions.
-    pub(crate) fn read(&mut self, number: u64, length: usize) {
-        let Some(slot) = self.slots.get_mut(&number) else { return };
-        slot.receive_owed += length as u32;
-        let worth_it = self.terms.receive_bytes / 2 <= slot.receive_owed;
-        if slot.closed_in || slot.broken.is_some() || !worth_it {
-            return;
-        }
-        let bytes = std::mem::take(&mut slot.receive_owed);
-        slot.receive_left += bytes;
-        self.outbox.push_control(Frame::Credit { exchange: number, bytes });
-        self.wake_writer();
-    }
-
-    /// Breaks an exchange off in both directions and tells the peer why. An answer that is already
-    /// whole still goes out first.
-    pub(crate) fn cancel(&mut self, number: u64, problem: Problem) {
-        let Some(slot) = self.slots.get_mut(&number).filter(|slot| slot.broken.is_none()) else {
-            return;
-        };
-        let over = slot.closed_in && slot.closed_out;
-        if over {
-            return;
-        }
-        let cancel = Frame::Cancel { exchange: number, problem: problem.clone() };
-        if slot.closed_out {
-            self.outbox.push(&slot.flow, number, cancel);
-        } else {
-            self.outbox.forget(&slot.flow, number);
-            self.outbox.push_control(cancel);
-        }
-        slot.inbox.clear();
-        self.break_off(number, problem);
-        self.wake_writer();
-    }
-
-    /// Nobody holds the exchange any more.
-    pub(crate) fn release(&mut self, number: u64) {
-        let Some(slot) = self.slots.get_mut(&number) else { return };
-        slot.held = false;
-        if !slot.is_over() {
-            let (reason, detail) = if slot.ours || slot.closed_out {
-                (Reason::Cancelled, "what is under way is no longer wanted")
-            } else {
-                (Reason::Draining, "the hop stopped before it had the answer")
-            };
-            let problem = Problem::new(reason, self.me.clone(), detail);
-            self.cancel(number, problem);
-        }
-        self.settle(number);
-    }
-
-    // --- what the lane does -------------------------------------------------------------------
-
-    /// Queues a frame of the lane itself.
-    pub(crate) fn push_control(&mut self, frame: Frame) {
-        self.outbox.push_control(frame);
-        self.wake_writer();
+        self.pings.last
     }
 
     /// Tells the peer that this side is about to stop.
     pub(crate) fn drain(&mut self, grace: Duration) {
         if !self.draining_here {
             self.draining_here = true;
+            // An answer to a ping from now on shows that the peer knows.
+            self.pings.waits = false;
             self.push_control(Frame::Drain { grace });
         }
     }
@@ -300,33 +174,50 @@ impl Book {
         if self.ended.is_some() {
             return Poll::Ready(None);
         }
-        let batch = self.outbox.take();
+        let mut batch = self.outbox.take();
         if batch.is_empty() {
             self.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
-        for frame in &batch {
+        for frame in &mut batch {
+            let cost = cost_bytes(frame);
             match frame {
                 Frame::Open { exchange, open } => {
-                    self.sent(*exchange, open.body.len(), open.close.is_some());
+                    let closes = open.close.is_some();
+                    self.number(*exchange);
+                    self.sent(exchange, cost, closes);
                 }
-                Frame::Data { exchange, body } => self.sent(*exchange, body.len(), false),
-                Frame::Close { exchange, .. } => self.sent(*exchange, 0, true),
+                Frame::Data { exchange, .. } => self.sent(exchange, cost, false),
+                Frame::Close { exchange, .. } => self.sent(exchange, cost, true),
+                Frame::Ping { reply: false, .. } => self.pings.waits = false,
                 _ => {}
             }
         }
         Poll::Ready(Some(batch))
     }
 
-    fn sent(&mut self, number: u64, length: usize, closes: bool) {
-        let Some(slot) = self.slots.get_mut(&number) else { return };
-        slot.queued_bytes = slot.queued_bytes.saturating_sub(length);
+    /// Gives an exchange of ours its number.
+    fn number(&mut self, key: u64) {
+        let Some(slot) = self.slots.get_mut(&key).filter(|slot| slot.number.is_none()) else {
+            return;
+        };
+        slot.number = Some(self.next_ours);
+        self.keys.insert(self.next_ours, key);
+        self.next_ours += 2;
+    }
+
+    /// A frame leaves: puts the exchange's number in the place of its key.
+    fn sent(&mut self, exchange: &mut u64, cost: usize, closes: bool) {
+        let key = *exchange;
+        let slot = self.slots.get_mut(&key).expect("a slot outlives the frames that it queued");
+        *exchange = slot.number.expect("an exchange is numbered with its first frame");
+        slot.queued_bytes -= cost;
         if slot.queued_bytes < QUEUED_BYTES_MAX {
             self.wakes.extend(slot.sender.take());
         }
         if closes {
-            slot.flushed = true;
-            self.settle(number);
+            slot.done_out = true;
+            self.settle(key);
         }
     }
 
@@ -335,69 +226,83 @@ impl Book {
         if self.ended.is_some() {
             return;
         }
-        self.outbox.clear();
-        let numbers: Vec<u64> = self.slots.keys().copied().collect();
-        for number in numbers {
-            if let Some(slot) = self.slots.get_mut(&number)
-                && !slot.closed_in
-            {
-                slot.inbox.clear();
-            }
-            self.break_off(number, problem.clone());
+        let keys: Vec<u64> = self.slots.keys().copied().collect();
+        for key in keys {
+            self.break_off(key, &problem);
         }
+        self.outbox.clear();
         self.ended = Some(problem);
         self.wake_writer();
     }
 
-    fn break_off(&mut self, number: u64, problem: Problem) {
-        let Some(slot) = self.slots.get_mut(&number) else { return };
-        slot.broken.get_or_insert(problem);
-        slot.queued_bytes = if slot.closed_out { slot.queued_bytes } else { 0 };
+    /// Breaks an exchange in both directions; what it has queued is forgotten. What came in whole
+    /// may still be read.
+    fn break_off(&mut self, key: u64, problem: &Problem) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        if !slot.closed_in {
+            slot.inbox.clear();
+        }
+        slot.queued_bytes = 0;
+        slot.done_out = true;
+        self.outbox.forget(&slot.flow, key);
+        self.mark_broken(key, problem);
+    }
+
+    fn mark_broken(&mut self, key: u64, problem: &Problem) {
+        let Some(slot) = self.slots.get_mut(&key) else { return };
+        slot.broken.get_or_insert_with(|| problem.clone());
         self.wakes.extend(slot.receiver.take());
         self.wakes.extend(slot.sender.take());
-        self.settle(number);
+        self.settle(key);
     }
 
     /// Takes an exchange that is over out of the count, and out of the book when nobody holds it.
-    fn settle(&mut self, number: u64) {
-        let Some(slot) = self.slots.get_mut(&number).filter(|slot| slot.is_over()) else { return };
+    fn settle(&mut self, key: u64) {
+        let Some(slot) = self.slots.get_mut(&key).filter(|slot| slot.is_over()) else { return };
         if std::mem::take(&mut slot.counted) {
             let count = if slot.ours { &mut self.ours_open } else { &mut self.theirs_open };
             *count -= 1;
         }
-        if !slot.held {
-            self.slots.remove(&number);
+        if slot.held {
+            return;
+        }
+        if !slot.ours {
+            self.theirs_held -= 1;
+        } else if let Some(number) = slot.number {
+            self.keys.remove(&number);
+        }
+        self.slots.remove(&key);
+    }
+
+    /// Queues a frame of the lane itself, or one that goes before all others.
+    fn push_control(&mut self, frame: Frame) {
+        if self.ended.is_none() {
+            self.outbox.push_control(frame);
+            self.wake_writer();
         }
     }
 
-    /// Says whose traffic the answer to an exchange is.
-    pub(crate) fn set_flow(&mut self, number: u64, flow: Flow) {
-        if let Some(slot) = self.slots.get_mut(&number).filter(|slot| !slot.opened_out) {
-            slot.flow = flow;
-        }
+    /// Control frames that may wait. Honest ends stay far below: two portions of credit and one
+    /// `Cancel` for each exchange that is open.
+    fn control_frames_max(&self) -> usize {
+        let open_max =
+            u64::from(self.terms.theirs_max) + u64::from(self.terms.ours_max.min(EXCHANGES_MAX));
+        2 * BATCH_FRAMES_MAX + 8 * open_max as usize
     }
 
     fn wake_writer(&mut self) {
         self.wakes.extend(self.writer.take());
     }
 
-    /// Body bytes that wait in and out: what the lane's memory is bounded by.
+    /// Bytes that wait in and out: what the lane's memory is bounded by.
     #[cfg(test)]
-    pub(crate) fn body_bytes(&self) -> usize {
-        let held = |slot: &Slot| {
-            let inbox = slot.inbox.iter().map(|event| match event {
-                Event::Open(open) => open.body.len(),
-                Event::Data(body) => body.len(),
-                Event::Close(_) => 0,
-            });
-            inbox.sum::<usize>() + slot.queued_bytes
-        };
-        self.slots.values().map(held).sum()
+    fn waiting_bytes(&self) -> usize {
+        self.slots.values().map(|slot| slot.inbox_bytes() + slot.queued_bytes).sum()
     }
 
     #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.outbox.is_empty()
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.keys.is_empty() && self.outbox.is_empty()
     }
 }
 

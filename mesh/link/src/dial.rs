@@ -31,8 +31,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(2);
 /// A lane that lived so long was sound: the next wait begins small again.
 const SOUND_LIFE: Duration = Duration::from_secs(5);
 
-/// Opens one connection to the upper neighbour. What it dials, and whom it expects there, is its own
-/// business: the network comes into this library as a parameter.
+/// Opens one connection to the upper neighbour. What it dials, and whom it expects there, is its
+/// own business: the network comes into this library as a parameter.
 #[tonic::async_trait]
 pub trait Connect: Send + Sync + 'static {
     /// A channel on a connection of its own, after its handshake.
@@ -118,6 +118,16 @@ impl Uplink {
         drain_all(&self.lanes(), grace).await;
     }
 
+    fn add(&self, lane: &Lane) -> Result<(), String> {
+        let mut lanes = self.lock();
+        // Under the lock: a drain must find the lane, or the lane the drain.
+        if self.leaving.is_cancelled() {
+            return Err("the link was drained meanwhile".into());
+        }
+        lanes.insert(lane.kind(), lane.clone());
+        Ok(())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LaneKind, Lane>> {
         self.lanes.lock().expect("nothing panics under this lock")
     }
@@ -155,6 +165,7 @@ impl<A: Accept> Keeper<A> {
                         back_off = BACK_OFF_MIN;
                     }
                 }
+                Err(_) if leaving.is_cancelled() => return,
                 Err(why) => {
                     let upper = self.dialling.me.mesh.dns_name(&self.dialling.upper);
                     warn!(%upper, lane = self.kind.name(), why, "link cannot be opened");
@@ -186,6 +197,7 @@ impl<A: Accept> Keeper<A> {
         }
         let terms = me.meet(&hello, upper.clone()).map_err(|problem| problem.to_string())?;
         let (lane, outbound) = Lane::new(End::Dialler, terms, me.hop());
+        self.uplink.add(&lane)?;
         met.send(outbound).map_err(|_| "the connection broke during the hellos".to_owned())?;
         self.joined(lane.clone(), inbound);
         Ok(lane)
@@ -193,7 +205,6 @@ impl<A: Accept> Keeper<A> {
 
     fn joined(&self, lane: Lane, inbound: impl Inbound + 'static) {
         info!(peer = %lane.peer().hop, lane = self.kind.name(), "link up");
-        self.uplink.lock().insert(self.kind, lane.clone());
         self.uplink.tell();
         let dialling = Arc::clone(&self.dialling);
         self.dialling.spawn.task(async move { lane.run(inbound, &*dialling.accept).await });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::frame::{Close, Open};
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout_at};
 
 use crate::lane::{Lane, Shared};
@@ -18,7 +19,7 @@ pub use crate::slot::Event;
 #[derive(Debug)]
 pub struct Exchange {
     shared: Arc<Shared>,
-    number: u64,
+    key: u64,
     deadline: Instant,
 }
 
@@ -34,8 +35,8 @@ pub struct Incoming {
 }
 
 impl Exchange {
-    pub(crate) fn new(shared: Arc<Shared>, number: u64, deadline: Instant) -> Self {
-        Self { shared, number, deadline }
+    pub(crate) fn new(shared: Arc<Shared>, key: u64, deadline: Instant) -> Self {
+        Self { shared, key, deadline }
     }
 
     /// When it ends at the latest, whatever happens.
@@ -68,35 +69,38 @@ impl Exchange {
 
     /// Answers; only for an exchange that the peer opened, once.
     pub fn answer(&self, open: Open) -> Result<(), Problem> {
-        self.shared.with(|book| book.answer(self.number, open))
+        self.shared.with(|book| book.answer(self.key, open))
     }
 
     /// Ends this side's direction.
     pub fn close(&self, close: Close) -> Result<(), Problem> {
-        self.shared.with(|book| book.close(self.number, close))
+        self.shared.with(|book| book.close(self.key, close))
     }
 
     /// Breaks both directions off, and tells the peer why.
     pub fn cancel(&self, problem: Problem) {
-        self.shared.with(|book| book.cancel(self.number, problem));
+        self.shared.with(|book| book.cancel(self.key, problem));
     }
 
     /// Says whose traffic the answer is, before it is given.
     pub fn set_flow(&self, flow: Flow) {
-        self.shared.with(|book| book.set_flow(self.number, flow));
+        self.shared.with(|book| book.set_flow(self.key, flow));
     }
 
     /// Gives the peer credit for body bytes that came inside the `Open` of an [`Incoming`].
     pub(crate) fn read(&self, length: usize) {
-        self.shared.with(|book| book.read(self.number, length));
+        self.shared.with(|book| book.read(self.key, length));
     }
 
     pub(crate) async fn receive_untimed(&self) -> Result<Event, Problem> {
-        poll_fn(|context| self.shared.with(|book| book.poll_receive(self.number, context))).await
+        // Whoever always finds something to read lets others run now and then.
+        consume_budget().await;
+        poll_fn(|context| self.shared.with(|book| book.poll_receive(self.key, context))).await
     }
 
     pub(crate) async fn send_untimed(&self, mut body: Bytes) -> Result<(), Problem> {
-        poll_fn(|context| self.shared.with(|book| book.poll_send(self.number, &mut body, context)))
+        consume_budget().await;
+        poll_fn(|context| self.shared.with(|book| book.poll_send(self.key, &mut body, context)))
             .await
     }
 
@@ -104,23 +108,27 @@ impl Exchange {
         &self,
         step: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Problem> {
+        // A step that need not wait would never look at the clock.
+        if self.deadline <= Instant::now() {
+            return Err(self.expire());
+        }
         match timeout_at(self.deadline, step).await {
             Ok(result) => result,
             Err(_) => Err(self.expire()),
         }
     }
 
-    /// Ends the exchange because its time is over.
+    /// Ends the exchange because its time is over, and answers why it ended; what a hop farther
+    /// away said before comes first.
     pub(crate) fn expire(&self) -> Problem {
         let detail = "the exchange's total time ran out while this hop waited";
         let problem = Problem::new(Reason::DeadlineExceeded, self.shared.me().clone(), detail);
-        self.cancel(problem.clone());
-        problem
+        self.shared.with(|book| book.expire(self.key, problem))
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.shared.with(|book| book.release(self.number));
+        self.shared.with(|book| book.release(self.key));
     }
 }

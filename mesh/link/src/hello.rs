@@ -1,7 +1,7 @@
 //! The first frame in each direction: who is there, which version they speak, what they take.
 
 use mesh_core::exchange::DirectoryPosition;
-use mesh_core::limits::{CREDIT_BYTES, EXCHANGES_MAX};
+use mesh_core::limits::{CREDIT_BYTES, DATA_BYTES_MAX, EXCHANGES_MAX};
 use mesh_core::node::{MeshDomain, NodeName};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::PROTOCOL_VERSION;
@@ -18,7 +18,8 @@ pub struct Me {
     pub software: String,
     /// Exchanges that a peer may have open at once on one lane.
     pub exchanges_max: u32,
-    /// Body bytes under way that this node takes, for each exchange and direction.
+    /// Body bytes under way that this node takes, for each exchange and direction. At least what
+    /// an opening may carry, or peers refuse the link.
     pub credit_bytes: u32,
     pub directory: DirectoryPosition,
 }
@@ -86,6 +87,14 @@ impl Me {
             );
             return refused(Reason::VersionUnsupported, detail);
         }
+        if (hello.credit_bytes as usize) < DATA_BYTES_MAX {
+            let detail = format!(
+                "{} takes {} body bytes at once, want {DATA_BYTES_MAX} at least, which is what an \
+                 opening may carry",
+                hello.node, hello.credit_bytes
+            );
+            return refused(Reason::ProtocolViolation, detail);
+        }
         let terms = Terms {
             ours_max: hello.exchanges_max,
             theirs_max: self.exchanges_max,
@@ -119,8 +128,12 @@ mod tests {
         let lie = centre.meet(&hello, node("hub.economy.mesh.ir")).unwrap_err();
         assert_eq!(lie.reason, Reason::SourceMismatch);
 
-        let newer = Hello { version_min: 2, version_max: 3, ..hello };
+        let newer = Hello { version_min: 2, version_max: 3, ..hello.clone() };
         let unknown = centre.meet(&newer, node("hub.health.mesh.ir")).unwrap_err();
         assert_eq!(unknown.reason, Reason::VersionUnsupported);
+
+        let stingy = Hello { credit_bytes: DATA_BYTES_MAX as u32 - 1, ..hello };
+        let narrow = centre.meet(&stingy, node("hub.health.mesh.ir")).unwrap_err();
+        assert_eq!(narrow.reason, Reason::ProtocolViolation);
     }
 }

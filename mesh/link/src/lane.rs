@@ -1,5 +1,6 @@
 //! One lane: one long-lived stream between two neighbours, from its hellos to its end.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -9,9 +10,10 @@ use futures_core::Stream;
 use mesh_core::limits::{DEADLINE_MAX, PING_DEAD, PING_INTERVAL};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::frame::{Frame, Hello, LaneKind, Open, read_batch, write_batch};
+use mesh_proto::status::{read_status, write_status};
 use mesh_proto::wire::link::v1::Batch;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_stream::StreamExt;
 use tonic::Status;
 use tracing::{debug, info, warn};
@@ -40,7 +42,8 @@ pub(crate) struct Shared {
     peer: Peer,
     since: Instant,
     round_trip: Mutex<Option<Duration>>,
-    /// Told whenever the lane ends, drains, or has nothing open any more.
+    /// Told whenever what [`Book::watched`] says changes, and only then: who waits looks at the
+    /// books through `with`, and must not wake itself.
     changed: Notify,
 }
 
@@ -117,11 +120,45 @@ impl Lane {
         Ok(Exchange::new(Arc::clone(&self.shared), number, deadline))
     }
 
-    /// Tells the peer to open nothing more here, and waits until nothing is open; then ends.
+    /// Tells the peer to open nothing more here, and waits at most `grace` until nothing is open
+    /// and the peer has all that was sent; then ends.
     pub async fn drain(&self, grace: Duration) {
+        self.begin_drain(grace);
+        self.end_when_idle(Instant::now() + grace).await;
+    }
+
+    pub(crate) fn begin_drain(&self, grace: Duration) {
         self.shared.with(|book| book.drain(grace));
-        self.until(|book| book.ended().is_some() || book.open_count() == 0).await;
-        self.end_quietly();
+    }
+
+    async fn end_when_idle(&self, latest: Instant) {
+        let finished = timeout_at(latest, self.idle_at_both_ends()).await.is_ok();
+        if finished {
+            self.end_drained();
+        } else {
+            let Shared { me, peer, .. } = &*self.shared;
+            let detail = format!("{me} stopped before what came on its link to {} ended", peer.hop);
+            self.end(Problem::new(Reason::LinkLost, me.clone(), detail));
+        }
+    }
+
+    pub(crate) fn end_drained(&self) {
+        let Shared { me, peer, .. } = &*self.shared;
+        let detail = format!("the link to {} was closed after a drain", peer.hop);
+        self.end(Problem::new(Reason::Draining, me.clone(), detail));
+    }
+
+    /// Completes when nothing is open here, nor under way to here: a peer that answers a ping which
+    /// was sent behind everything else has read it all, the `Drain` too, and opens nothing more.
+    async fn idle_at_both_ends(&self) {
+        loop {
+            self.until(|book| book.ended().is_some() || book.open_count() == 0).await;
+            let ping = self.shared.with(Book::ping);
+            self.until(|book| book.ended().is_some() || book.has_answered(ping)).await;
+            if self.shared.with(|book| book.ended().is_some() || book.open_count() == 0) {
+                return;
+            }
+        }
     }
 
     /// Completes when the lane has ended, or takes no new exchange.
@@ -139,9 +176,16 @@ impl Lane {
         self.shared.end(problem);
     }
 
-    fn end_quietly(&self) {
-        let detail = format!("the link to {} was closed after a drain", self.shared.peer.hop);
-        self.end(Problem::new(Reason::Draining, self.shared.me.clone(), detail));
+    /// Why the lane has ended.
+    pub(crate) fn end_reason(&self) -> Option<Problem> {
+        self.shared.with(|book| book.ended().cloned())
+    }
+
+    /// What a peer that broke the protocol is told behind the last batch.
+    pub(crate) fn reproach(&self) -> Option<Status> {
+        let violation =
+            self.end_reason().filter(|problem| problem.reason == Reason::ProtocolViolation);
+        violation.map(|problem| write_status(&problem, None))
     }
 
     async fn until(&self, condition: impl Fn(&Book) -> bool) {
@@ -156,33 +200,39 @@ impl Lane {
         }
     }
 
-    /// Reads what the peer sends, and pings it, until the lane ends.
+    /// Reads what the peer sends, and pings it, until the lane ends. Ends it if dropped before.
     pub(crate) async fn run(&self, mut inbound: impl Inbound, accept: &dyn Accept) {
+        let _guard = EndWithReader(self);
         let mut ticks = interval(PING_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ping = PingClock { sequence: 0, sent: Instant::now(), heard: Instant::now() };
         let why = loop {
-            tokio::select! {
+            let (batch, ticked) = tokio::select! {
                 () = self.ended() => break None,
-                batch = inbound.next() => match self.take_in(batch, &mut ping, accept) {
-                    Ok(()) => {}
-                    Err(problem) => break Some(problem),
-                },
-                _ = ticks.tick() => {
-                    if PING_DEAD <= ping.heard.elapsed() {
-                        let detail = format!("nothing came from it for {PING_DEAD:?}");
-                        break Some(self.lost(&detail));
-                    }
-                    ping.sequence += 1;
-                    ping.sent = Instant::now();
-                    let frame = Frame::Ping { sequence: ping.sequence, reply: false };
-                    self.shared.with(|book| book.push_control(frame));
-                }
+                batch = inbound.next() => (Some(batch), false),
+                // A node that was itself held up looks first whether the peer was heard meanwhile.
+                _ = ticks.tick() => (waiting(&mut inbound).await, true),
+            };
+            let taken = batch.map_or(Ok(()), |batch| self.take_in(batch, &mut ping, accept));
+            let step = taken.and_then(|()| if ticked { self.tick(&mut ping) } else { Ok(()) });
+            if let Err(problem) = step {
+                break Some(problem);
             }
         };
         if let Some(problem) = why {
             self.end(problem);
         }
+    }
+
+    fn tick(&self, ping: &mut PingClock) -> Result<(), Problem> {
+        if PING_DEAD <= ping.heard.elapsed() {
+            return Err(self.lost(&format!("nothing came from it for {PING_DEAD:?}")));
+        }
+        let sequence = self.shared.with(Book::ping);
+        if ping.sequence != sequence {
+            *ping = PingClock { sequence, sent: Instant::now(), ..*ping };
+        }
+        Ok(())
     }
 
     fn take_in(
@@ -193,10 +243,7 @@ impl Lane {
     ) -> Result<(), Problem> {
         let batch = match batch {
             None => return Err(self.lost("it closed the stream")),
-            Some(Err(status)) => {
-                debug!(peer = %self.shared.peer.hop, %status, "stream broke");
-                return Err(self.lost("its connection broke"));
-            }
+            Some(Err(status)) => return Err(self.broke(&status)),
             Some(Ok(batch)) => batch,
         };
         ping.heard = Instant::now();
@@ -240,6 +287,16 @@ impl Lane {
         Problem::new(Reason::LinkLost, peer.hop.clone(), detail)
     }
 
+    fn broke(&self, status: &Status) -> Problem {
+        match read_status(status) {
+            Some(told) => self.lost(&format!("it said {told}")),
+            None => {
+                debug!(peer = %self.shared.peer.hop, %status, "stream broke");
+                self.lost("its connection broke")
+            }
+        }
+    }
+
     fn violation(&self, why: &dyn std::error::Error) -> Problem {
         let Shared { me, peer, .. } = &*self.shared;
         warn!(peer = %peer.hop, lane = peer.kind.name(), %why, "peer broke the link protocol");
@@ -248,6 +305,30 @@ impl Lane {
     }
 }
 
+/// What the peer has sent and nobody has read yet; `None` when there is nothing.
+async fn waiting(inbound: &mut impl Inbound) -> Option<Option<Result<Batch, Status>>> {
+    poll_fn(|context| match Pin::new(&mut *inbound).poll_next(context) {
+        Poll::Ready(batch) => Poll::Ready(Some(batch)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Nobody reads a lane whose reader was dropped: it is over, even if its stream still stands.
+struct EndWithReader<'l>(&'l Lane);
+
+impl Drop for EndWithReader<'_> {
+    fn drop(&mut self) {
+        let Self(lane) = self;
+        if !lane.is_ended() {
+            let Shared { me, peer, .. } = &*lane.shared;
+            let detail = format!("{me} stopped reading its link to {}", peer.hop);
+            lane.end(Problem::new(Reason::LinkLost, me.clone(), detail));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
 struct PingClock {
     sequence: u64,
     sent: Instant,
@@ -262,10 +343,9 @@ impl Shared {
     /// Does `step` on the books, and wakes whom it concerns when the lock is free again.
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut Book) -> R) -> R {
         let mut book = self.book.lock().expect("nothing panics under this lock");
-        let before = book.open_count();
+        let before = book.watched();
         let result = step(&mut book);
-        let idle = book.open_count() == 0 && 0 < before;
-        let changed = idle || !book.takes_more();
+        let changed = book.watched() != before;
         let wakes = std::mem::take(&mut book.wakes);
         drop(book);
         wakes.into_iter().for_each(std::task::Waker::wake);
@@ -299,11 +379,12 @@ impl Drop for Outbound {
 
 /// Drains lanes together: all peers are told at once, then what is open may end.
 pub(crate) async fn drain_all(lanes: &[Lane], grace: Duration) {
+    let latest = Instant::now() + grace;
     for lane in lanes {
-        lane.shared.with(|book| book.drain(grace));
+        lane.begin_drain(grace);
     }
     for lane in lanes {
-        lane.drain(grace).await;
+        lane.end_when_idle(latest).await;
     }
 }
 

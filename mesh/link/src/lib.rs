@@ -1,9 +1,9 @@
 //! Links: many exchanges between two neighbours on one long-lived stream.
 //!
 //! A [`lane::Lane`] is one such stream. [`serve`] accepts lanes, [`dial`] keeps the two lanes of a
-//! link upwards alive, [`peers`] finds a lane to a neighbour, [`relay`] carries an exchange from one
-//! lane to another. Nothing here knows certificates, directories or routes: who a peer is, and what
-//! becomes of an exchange, the programs say.
+//! link upwards alive, [`peers`] finds a lane to a neighbour, [`relay`] carries an exchange from
+//! one lane to another. Nothing here knows certificates, directories or routes: who a peer is, and
+//! what becomes of an exchange, the programs say.
 
 use std::fmt;
 use std::pin::Pin;

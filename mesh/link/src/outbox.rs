@@ -26,8 +26,14 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.control.is_empty() && self.flows.is_empty()
+    }
+
+    /// Control frames that wait.
+    pub(crate) fn control_count(&self) -> usize {
+        self.control.len()
     }
 
     /// Queues a frame that goes before all others.
@@ -42,7 +48,11 @@ impl Outbox {
 
     /// Forgets what `exchange` has queued.
     pub(crate) fn forget(&mut self, flow: &Flow, exchange: u64) {
-        self.flows.existing(flow).and_then(|flow| flow.existing(&exchange)).map(VecDeque::clear);
+        let Some(exchanges) = self.flows.existing(flow) else { return };
+        exchanges.remove(&exchange);
+        if exchanges.is_empty() {
+            self.flows.remove(flow);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -52,15 +62,39 @@ impl Outbox {
     /// Takes what goes into the next batch; empty when nothing waits.
     pub(crate) fn take(&mut self) -> Vec<Frame> {
         let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH_FRAMES_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(frame) = self.control.pop_front().or_else(|| self.flows.pop()) else { break };
-            bytes += frame.cost_bytes();
-            batch.push(frame);
+        let mut room = BATCH_BYTES_MAX;
+        while batch.len() < BATCH_FRAMES_MAX {
+            let Some(left) = self.next_cost().and_then(|cost| room.checked_sub(cost)) else {
+                break;
+            };
+            room = left;
+            batch.extend(self.control.pop_front().or_else(|| self.flows.pop()));
         }
         batch
     }
+
+    fn next_cost(&mut self) -> Option<usize> {
+        self.control.front().map(cost_bytes).or_else(|| self.flows.next_cost())
+    }
 }
+
+/// What a frame counts in a batch: as the protocol has it, and the texts that its overhead does not
+/// cover, so that many frames with long ones do not make a message that the peer must refuse.
+pub(crate) fn cost_bytes(frame: &Frame) -> usize {
+    let texts = match frame {
+        Frame::Open { open, .. } => {
+            open.hop.hops.iter().map(|time| time.hop.as_str().len() + HOP_BYTES_OVERHEAD).sum()
+        }
+        Frame::Cancel { problem, .. } => {
+            problem.reason.name().len() + problem.hop.as_str().len() + problem.detail.len()
+        }
+        _ => 0,
+    };
+    frame.cost_bytes() + texts
+}
+
+/// Numbers and tags of one hop in a hop section.
+const HOP_BYTES_OVERHEAD: usize = 16;
 
 /// Something frames can be taken from, one by one.
 trait Queue: Default {
@@ -72,7 +106,7 @@ trait Queue: Default {
 
 impl Queue for VecDeque<Frame> {
     fn next_cost(&mut self) -> Option<usize> {
-        self.front().map(Frame::cost_bytes)
+        self.front().map(cost_bytes)
     }
 
     fn pop(&mut self) -> Option<Frame> {
@@ -114,6 +148,12 @@ impl<K: Clone + Eq + Hash, Q: Queue> Fair<K, Q> {
             self.order.push_back(key.clone());
         }
         &mut self.queues.entry(key.clone()).or_default().queue
+    }
+
+    fn remove(&mut self, key: &K) {
+        if self.queues.remove(key).is_some() {
+            self.order.retain(|other| other != key);
+        }
     }
 
     fn existing(&mut self, key: &K) -> Option<&mut Q> {

@@ -12,13 +12,25 @@ use crate::lane::{Lane, drain_all};
 /// Lanes by the node at their other end.
 #[derive(Debug, Default)]
 pub struct Peers {
-    lanes: Mutex<HashMap<NodeName, Vec<Lane>>>,
+    lanes: Mutex<Lanes>,
+}
+
+#[derive(Debug, Default)]
+struct Lanes {
+    by_node: HashMap<NodeName, Vec<Lane>>,
+    draining: bool,
 }
 
 impl Peers {
-    /// Makes `lane` known; [`Self::forget`] belongs to it.
+    /// Makes `lane` known; [`Self::forget`] belongs to it. One that comes when a drain has begun is
+    /// over at once.
     pub fn add(&self, lane: Lane) {
-        self.lock().entry(lane.peer().node.clone()).or_default().push(lane);
+        let mut lanes = self.lock();
+        if lanes.draining {
+            lane.end_drained();
+        } else {
+            lanes.by_node.entry(lane.peer().node.clone()).or_default().push(lane);
+        }
     }
 
     /// Forgets `lane` when it has ended, and completes then.
@@ -31,32 +43,33 @@ impl Peers {
     /// from each replica of an agent) the one with least to do.
     pub fn lane(&self, node: &NodeName, kind: LaneKind) -> Option<Lane> {
         let lanes = self.lock();
-        let usable = lanes.get(node)?.iter().filter(|lane| lane.takes_more());
+        let usable = lanes.by_node.get(node)?.iter().filter(|lane| lane.takes_more());
         usable.min_by_key(|lane| (lane.kind() != kind, lane.exchanges().0)).cloned()
     }
 
     /// All lanes that are up, for operators.
     pub fn lanes(&self) -> Vec<Lane> {
         let lanes = self.lock();
-        lanes.values().flatten().filter(|lane| !lane.is_ended()).cloned().collect()
+        lanes.by_node.values().flatten().filter(|lane| !lane.is_ended()).cloned().collect()
     }
 
     /// Tells all peers that this node is about to stop, and completes when what is open has ended.
     pub async fn drain(&self, grace: Duration) {
+        self.lock().draining = true;
         drain_all(&self.lanes(), grace).await;
     }
 
     fn forget_ended(&self, node: &NodeName) {
         let mut lanes = self.lock();
-        if let Some(left) = lanes.get_mut(node) {
+        if let Some(left) = lanes.by_node.get_mut(node) {
             left.retain(|lane| !lane.is_ended());
             if left.is_empty() {
-                lanes.remove(node);
+                lanes.by_node.remove(node);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<NodeName, Vec<Lane>>> {
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().expect("nothing panics under this lock")
     }
 }

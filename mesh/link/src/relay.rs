@@ -74,7 +74,7 @@ async fn carry(
         };
         *answered_after = incoming.arrived.elapsed();
         let mine = open.hop.hops.iter_mut().find(|time| time.hop == *me);
-        mine.ok_or_else(|| out_of_order(me))?.elapsed = *answered_after;
+        mine.ok_or_else(|| unmarked(&lane.peer().hop, me))?.elapsed = *answered_after;
         let whole = open.close.is_some();
         from.answer(open)?;
         if whole {
@@ -137,6 +137,12 @@ fn stamp_passage(open: &mut Open, me: &HopName, spent: Duration) -> Result<(), P
     };
     open.hop.remaining = remaining;
     Ok(())
+}
+
+/// An answer says which hops its request passed; one that leaves this hop out was made up beyond.
+fn unmarked(peer: &HopName, me: &HopName) -> Problem {
+    let detail = format!("the answer that came through {peer} does not name {me} among its hops");
+    Problem::new(Reason::AnswerMismatch, peer.clone(), detail)
 }
 
 fn out_of_order(me: &HopName) -> Problem {

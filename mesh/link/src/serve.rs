@@ -30,7 +30,7 @@ pub trait Admit: Accept {
     /// The refusal that the peer is told.
     fn admit(&self, connection: &Extensions) -> Result<NodeName, Problem>;
 
-    /// A lane is up. It is over when [`Lane::ended`] completes.
+    /// A lane is up, unless the program ends it here. It is over when [`Lane::ended`] completes.
     fn joined(&self, lane: &Lane);
 }
 
@@ -71,11 +71,16 @@ impl<A: Admit> LinkService for Listener<A> {
             .map_err(malformed)?;
         let met = self.me.meet(&hello, node).map_err(refused)?;
         let (lane, outbound) = Lane::new(End::Listener, met, self.me.hop());
-        info!(peer = %lane.peer().hop, lane = lane.kind().name(), "link up");
         self.program.joined(&lane);
+        if let Some(problem) = lane.end_reason() {
+            return Err(refused(problem));
+        }
+        info!(peer = %lane.peer().hop, lane = lane.kind().name(), "link up");
         let (program, reader) = (Arc::clone(&self.program), lane.clone());
         self.spawn.task(async move { reader.run(inbound, &*program).await });
         let hello = self.me.hello(lane.kind(), lane.peer().link_id);
-        Ok(Response::new(Box::pin(Speaker::ready(hello, outbound).map(Ok))))
+        let last = std::iter::once_with(move || lane.reproach().map(Err)).flatten();
+        let batches = Speaker::ready(hello, outbound).map(Ok).chain(tokio_stream::iter(last));
+        Ok(Response::new(Box::pin(batches)))
     }
 }

@@ -1,0 +1,16 @@
+//! Valid values of everything that travels, with a liking for the limits.
+
+mod directory;
+mod frames;
+mod heads;
+mod names;
+
+pub use directory::{Snapshot, check_snapshot, read_snapshot, snapshot, write_snapshot};
+pub use frames::{batch, check_batch, problem, read_batch, write_batch};
+pub use heads::{
+    answer_head, answer_header, check_answer_header, check_fields, check_request_header,
+    request_head, request_header, trailers,
+};
+pub use names::{
+    digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
+};

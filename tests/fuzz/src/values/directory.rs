@@ -1,0 +1,176 @@
+//! Directories: objects that fit together, as a snapshot carries them.
+
+use std::collections::BTreeSet;
+
+use mesh_core::directory::{
+    Agency, Attribute, Cluster, Directory, IntraCluster, LinkKey, Objects, Permission, Service,
+    System,
+};
+use mesh_core::exchange::DirectoryPosition;
+use mesh_core::id::OperationId;
+use mesh_core::limits::DEADLINE_MAX;
+use mesh_core::operation::{Operation, OperationKind};
+use mesh_proto::directory;
+use mesh_proto::wire::directory::v1 as wire;
+use mesh_proto::wire::directory::v1::object::Kind;
+use prost::Message;
+
+use super::names::{
+    agency, digest, label, mesh, method, node, parsed, service_of, template, text, word,
+};
+use crate::Dice;
+
+/// A snapshot and the directory that was read from it. A directory has no way back to bytes and
+/// no equality, so its message stands for the first and its form for debugging for the second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    message: wire::SnapshotBody,
+    directory: String,
+}
+
+/// A snapshot of objects that fit together, and the directory that they make.
+pub fn snapshot(dice: &mut Dice) -> Snapshot {
+    let objects = objects(dice);
+    let epoch = dice.within(0..=u64::MAX);
+    let revision = dice.within(0..=u64::MAX);
+    let position = DirectoryPosition { epoch, revision, root: None };
+    let bytes = directory::write_snapshot(&mesh(), position, &objects);
+    let message = body(&bytes);
+    let directory = Directory::build(mesh(), position, objects).expect("the objects fit");
+    Snapshot { message, directory: format!("{directory:?}") }
+}
+
+pub fn write_snapshot(snapshot: &Snapshot) -> Vec<u8> {
+    let body = snapshot.message.encode_to_vec().into();
+    wire::Snapshot { body, signature: None }.encode_to_vec()
+}
+
+pub fn read_snapshot(bytes: &[u8]) -> Option<Snapshot> {
+    let directory = directory::read_snapshot(bytes).ok()?;
+    Some(Snapshot { message: body(bytes), directory: format!("{directory:?}") })
+}
+
+fn body(bytes: &[u8]) -> wire::SnapshotBody {
+    let snapshot = wire::Snapshot::decode(bytes).expect("its writer or reader has accepted it");
+    wire::SnapshotBody::decode(snapshot.body).expect("its writer or reader has accepted it")
+}
+
+/// Every object that the message lists is in the directory: none was passed over.
+pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
+    let bytes = write_snapshot(snapshot);
+    let directory = directory::read_snapshot(&bytes).map_err(|why| why.to_string())?;
+    let is_there = |kind: &Kind| match kind {
+        Kind::Cluster(found) => directory.clusters().any(|known| known.id.as_str() == found.id),
+        Kind::System(found) => {
+            directory.systems().any(|known| known.address.to_string() == found.address)
+        }
+        Kind::Service(found) => {
+            let known = found.address.parse().ok().and_then(|address| directory.service(&address));
+            known.is_some_and(|known| {
+                known.operations.len() == found.operations.len()
+                    && known.timeout_ms == found.timeout_ms
+                    && (1..=DEADLINE_MAX.as_millis() as u64).contains(&known.timeout_ms)
+            })
+        }
+        Kind::Permission(found) => {
+            let pair = found.consumer.parse().ok().zip(found.service.parse().ok());
+            pair.is_some_and(|(consumer, service)| {
+                let known = directory.permissions(&consumer, &service).iter();
+                // Neither list may be empty, which somebody could read as "all of them".
+                let full = |given: &&Permission| {
+                    !given.operations.is_empty() && !given.purposes.is_empty()
+                };
+                known.filter(full).any(|given| given.id.as_str() == found.id)
+            })
+        }
+        Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
+        Kind::Agency(_) => true,
+        Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
+    };
+    let kinds = snapshot.message.objects.iter().map(|object| object.kind.as_ref());
+    let lost = kinds.into_iter().find(|kind| !kind.is_some_and(is_there));
+    lost.map_or(Ok(()), |kind| Err(format!("{kind:?} is not in the directory")))
+}
+
+fn objects(dice: &mut Dice) -> Objects {
+    let mut objects = Objects::default();
+    for index in 0..dice.below(4) {
+        objects.clusters.push(Cluster {
+            // The number keeps two of them apart.
+            id: parsed(&format!("c{index}-{}", dice.below(100))),
+            name_fa: text(dice, 60),
+            name_en: text(dice, 60),
+            hub: dice.one_in(2),
+            intra_cluster: *dice.pick(&[IntraCluster::Local, IntraCluster::ViaCentre]),
+        });
+    }
+    for index in 0..dice.below(4) {
+        let mut address = agency(dice, "ir");
+        address.agency = parsed(&format!("a{index}"));
+        let agency = Agency { address, name_fa: text(dice, 60), name_en: text(dice, 60) };
+        objects.agencies.push(agency);
+    }
+    let agencies = objects.agencies.clone();
+    for (number, agency) in agencies.iter().enumerate() {
+        for index in 0..dice.below(3) {
+            let clusters = &objects.clusters;
+            let address = parsed(&format!("{}/s{number}{index}", agency.address));
+            objects.systems.push(one_system(dice, clusters, address));
+        }
+    }
+    for system in objects.systems.clone() {
+        if dice.one_in(2) {
+            let address = service_of(dice, system.address);
+            objects.services.push(one_service(dice, address));
+        }
+    }
+    for (index, service) in objects.services.iter().enumerate() {
+        let consumer = dice.pick(&objects.systems).address.clone();
+        let operations = service.operations.iter().map(|operation| operation.id.clone());
+        let purposes = (0..=dice.below(3)).map(|_| parsed(&label(dice)));
+        objects.permissions.push(Permission {
+            id: parsed(&format!("p{index}")),
+            consumer,
+            service: service.address.clone(),
+            purposes: purposes.collect(),
+            operations: operations.collect(),
+        });
+    }
+    for _ in 0..dice.below(4) {
+        let node = mesh().dns_name(&node(dice));
+        objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice).to_string() });
+    }
+    objects
+}
+
+fn one_system(
+    dice: &mut Dice,
+    clusters: &[Cluster],
+    address: mesh_core::address::SystemAddress,
+) -> System {
+    let mut attributes = BTreeSet::new();
+    for attribute in [Attribute::BaseDatabase, Attribute::Portal, Attribute::Counter] {
+        if dice.one_in(3) {
+            attributes.insert(attribute);
+        }
+    }
+    let apart = clusters.is_empty() || attributes.contains(&Attribute::BaseDatabase);
+    let cluster = if apart { None } else { dice.maybe(|dice| dice.pick(clusters).id.clone()) };
+    System { address, cluster, attributes }
+}
+
+fn one_service(dice: &mut Dice, address: mesh_core::address::ServiceAddress) -> Service {
+    let timeout_ms = dice.within(1..=DEADLINE_MAX.as_millis() as u64);
+    let mut ids = BTreeSet::<OperationId>::new();
+    for _ in 0..=dice.below(4) {
+        ids.insert(parsed(&word(dice)));
+    }
+    let operations = ids.into_iter().map(|id| Operation {
+        id,
+        kind: *dice.pick(&[OperationKind::Inquiry, OperationKind::Submission]),
+        method: method(dice),
+        path: template(dice),
+    });
+    let operations = operations.collect();
+    Service { address, timeout_ms, operations }
+}

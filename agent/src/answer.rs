@@ -13,15 +13,18 @@ use http_body_util::{BodyExt as _, StreamBody};
 use mesh_core::exchange::{AnswerHeader, BodyDescriptor, Digest, ExchangeId, Outcome};
 use mesh_core::operation::Method;
 use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_link::Spawn;
 use mesh_link::exchange::{Event, Exchange};
 use mesh_proto::frame::{HopTime, Open};
 use mesh_proto::head::{AnswerHead, read_answer_head};
 use mesh_proto::header::read_answer;
-use tokio::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::agent::{Agent, Names, Record};
 use crate::fields;
 use crate::inflow::{Inflow, sha256};
+use crate::local::Cut;
 use crate::payload::{self, Broken, Payload};
 use crate::problem::ascii;
 use crate::r1;
@@ -116,8 +119,9 @@ impl Question {
 }
 
 impl Release {
-    /// The answer as the application gets it. `record` ends with its body.
-    pub(crate) fn respond(self, mut record: Record) -> Response<Payload> {
+    /// The answer as the application gets it. `record` ends with its body, and `cut` ends a body
+    /// that is not taken within the exchange's time.
+    pub(crate) fn respond(self, mut record: Record, spawn: &Spawn, cut: Cut) -> Response<Payload> {
         let Self { question, head, body, timing, held } = self;
         let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut response = Response::new(());
@@ -151,7 +155,15 @@ impl Release {
                 payload::whole(body)
             }
             AnswerBody::Stream { inflow, .. } => {
-                Streamed { inflow, record, _held: held }.into_payload()
+                let until = held.exchange.deadline();
+                let (whole, ended) = oneshot::channel();
+                // Of a body that nobody takes, nothing else would look at the clock.
+                spawn.task(async move {
+                    if timeout_at(until, ended).await.is_err() {
+                        cut.now();
+                    }
+                });
+                Streamed { inflow, record, held, _whole: whole }.into_payload()
             }
         })
     }
@@ -169,7 +181,9 @@ fn length_described(method: Method, head: &AnswerHead) -> Option<HeaderValue> {
 struct Streamed {
     inflow: Inflow,
     record: Record,
-    _held: Held,
+    held: Held,
+    /// Goes with the body, and so tells the timer that the body is gone.
+    _whole: oneshot::Sender<()>,
 }
 
 impl Streamed {
@@ -195,6 +209,19 @@ impl Streamed {
             }
         });
         StreamBody::new(parts).boxed_unsync()
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        let Held { exchange, hop } = &self.held;
+        if exchange.deadline() <= Instant::now() {
+            let detail = "the application did not take the answer in time";
+            let problem = Problem::new(Reason::DeadlineExceeded, hop.clone(), detail);
+            exchange.cancel(problem.clone());
+            // Only the first end counts.
+            self.record.failed(&problem);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use crate::answer::{Question, Release};
 use crate::clearance;
 use crate::fields;
 use crate::inflow::sha256;
+use crate::local::Cut;
 use crate::payload::Payload;
 use crate::problem::{Refusal, respond};
 use crate::r1::{self, Asked, Flaw};
@@ -74,8 +75,8 @@ impl Consumer {
     }
 
     /// Carries one request through the mesh. Dropping the future, or the body that it gave, breaks
-    /// the exchange off.
-    pub(crate) async fn carry(&self, request: Request<Incoming>) -> Response<Payload> {
+    /// the exchange off. `cut` is of the connection that the answer goes to.
+    pub(crate) async fn carry(&self, request: Request<Incoming>, cut: Cut) -> Response<Payload> {
         let began = Instant::now();
         let (head, body) = request.into_parts();
         let exchange = self.new_id();
@@ -83,7 +84,7 @@ impl Consumer {
         record.number(exchange);
         let mut body = Some(body);
         match self.ask((&head, &mut body), (exchange, began), &mut record).await {
-            Ok(release) => release.respond(record),
+            Ok(release) => release.respond(record, &self.agent.spawn, cut),
             Err(refusal) => {
                 record.failed(&refusal.problem);
                 if let Some(body) = body {
@@ -135,6 +136,7 @@ impl Consumer {
             retry_of: None,
             directory: self.agent.directory.position(),
         };
+        let keyed = header.idempotency_key.is_some();
         let header = write_request(&header);
         let question = Question {
             exchange: id,
@@ -147,7 +149,10 @@ impl Consumer {
         };
         let exchange = self.send(Leaving { header, head, first, rest }, (began, until))?;
         let release = question.release(&self.agent, exchange).await;
-        Ok(release.map_err(|problem| uncertain(problem, names.kind))?)
+        release.map_err(|problem| match names.kind {
+            OperationKind::Inquiry => problem.into(),
+            OperationKind::Submission => uncertain(problem, &self.agent.hop, keyed),
+        })
     }
 
     fn refuse(&self, flaw: Flaw) -> Refusal {
@@ -240,18 +245,32 @@ impl Consumer {
     }
 }
 
-/// A submission that broke on its way may have been carried out: the application must know.
-fn uncertain(problem: Problem, kind: OperationKind) -> Problem {
+/// A submission that was sent, and then broke, may have been carried out: the application must
+/// know, and may only repeat it under the key that makes both one. `me` is the hop that asked.
+fn uncertain(problem: Problem, me: &HopName, keyed: bool) -> Refusal {
     let Problem { reason, hop, detail } = &problem;
-    let on_the_way = matches!(
-        reason,
-        Reason::LinkLost | Reason::ProtocolViolation | Reason::Draining | Reason::DeadlineExceeded
-    );
-    if !on_the_way || kind == OperationKind::Inquiry {
-        return problem;
+    let asked = match reason {
+        Reason::LinkLost
+        | Reason::ProtocolViolation
+        | Reason::Draining
+        | Reason::DeadlineExceeded
+        | Reason::Cancelled
+        | Reason::ProviderBrokeOff
+        | Reason::ProviderMalformed
+        | Reason::AnswerMismatch
+        | Reason::Internal
+        | Reason::OutcomeUnknown => true,
+        // Here it is the answer's body; farther on the request's, which no service took as whole.
+        Reason::BodyCorrupt => hop == me,
+        // All others are found before the service is asked.
+        _ => false,
+    };
+    if !asked {
+        return problem.into();
     }
     let detail = format!("the submission may have been carried out: {reason}: {detail}");
-    Problem::new(Reason::OutcomeUnknown, hop.clone(), detail)
+    let refusal = Refusal::from(Problem::new(Reason::OutcomeUnknown, hop.clone(), detail));
+    if keyed { refusal } else { refusal.never_again() }
 }
 
 async fn send_inline(exchange: Arc<Exchange>, rest: Bytes) {
@@ -311,4 +330,43 @@ async fn linger(head: &Parts, mut body: Incoming) {
     };
     // Beyond either limit the connection is closed, and that is all.
     let _ = timeout(LINGER_TIME_MAX, read).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_tells_to_repeat_a_submission_that_was_asked() {
+        let (me, far) = ("desk.tax.gov.edge".parse().unwrap(), "hub.health".parse().unwrap());
+        let before = |reason, hop: &HopName| match reason {
+            Reason::BodyCorrupt => *hop == far,
+            Reason::RouteStale
+            | Reason::HubUnreachable
+            | Reason::CentreUnreachable
+            | Reason::ClusterUnreachable
+            | Reason::ProviderUnreachable
+            | Reason::Overloaded => true,
+            reason => {
+                use mesh_core::reason::Kind::{Forbidden, Malformed, NotFound, TooLarge};
+                matches!(reason.kind(), Forbidden | Malformed | NotFound | TooLarge)
+                    || reason == Reason::BackendMissing
+            }
+        };
+        for (reason, hop) in Reason::ALL.iter().flat_map(|reason| [(*reason, &me), (*reason, &far)])
+        {
+            let said = |keyed| uncertain(Problem::new(reason, hop.clone(), "why"), &me, keyed);
+            let (unkeyed, keyed) = (said(false), said(true));
+            assert_eq!(unkeyed.problem.hop, *hop);
+            if before(reason, hop) {
+                assert_eq!(unkeyed.problem.reason, reason, "{hop}");
+                continue;
+            }
+            assert_eq!(unkeyed.problem.reason, Reason::OutcomeUnknown, "{reason} at {hop}");
+            let detail = format!("the submission may have been carried out: {reason}: why");
+            assert_eq!(*unkeyed.problem.detail, *detail);
+            assert_eq!(unkeyed.retry_after, None, "{reason}");
+            assert_eq!(keyed.retry_after, Reason::OutcomeUnknown.retry_after(), "{reason}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use mesh_core::limits::{HEAD_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use mesh_core::reason::Reason;
 use mesh_proto::head::{FIELDS_MAX, RequestHead};
 use mesh_rt::exit::sentence;
-use tracing::debug;
+use tracing::{debug, error};
 
 use crate::config;
 use crate::fields;
@@ -94,7 +94,11 @@ pub(crate) fn request(
     (head, body): (RequestHead, Payload),
 ) -> Result<Request<Payload>, Flaw> {
     let target = target(backend.url.base(), &head);
-    let internal = |why: http::Error| Flaw::new(Reason::Internal, why.to_string());
+    let internal = |why: http::Error| {
+        let (exchange, service) = (header.exchange, &header.service);
+        error!(%exchange, %service, error = sentence(&why), "request for a backend not written");
+        Flaw::new(Reason::Internal, "the request for the service could not be written")
+    };
     let target = PathAndQuery::try_from(target).map_err(|why| internal(why.into()))?;
     let uri = Uri::builder()
         .scheme(Scheme::HTTP)
@@ -179,9 +183,53 @@ fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e
 
 #[cfg(test)]
 mod tests {
-    use mesh_core::operation::Method;
+    use bytes::Bytes;
+    use mesh_core::exchange::{BodyDescriptor, Digest, DirectoryPosition, ExchangeId};
+    use mesh_core::operation::{Method, OperationKind};
 
     use super::*;
+    use crate::payload;
+
+    #[test]
+    fn what_failed_inside_is_not_told() {
+        let url = "http://127.0.0.1:1".to_owned().try_into().unwrap();
+        let service: ServiceAddress = "ir/gov/tax/debts/debt.v1".parse().unwrap();
+        let backend = config::Backend { service: service.clone(), url, timeout_ms: None };
+        let header = RequestHeader {
+            exchange: ExchangeId::new(1, [7; 10]),
+            consumer: "ir/gov/tax/desk".parse().unwrap(),
+            service,
+            operation: "getDebt".parse().unwrap(),
+            kind: OperationKind::Inquiry,
+            permission: "p".parse().unwrap(),
+            purpose: "census".parse().unwrap(),
+            deadline: Duration::from_secs(1),
+            issued_at_unix_ms: 1,
+            body: BodyDescriptor::Inline { digest: Digest([0; 32]), length: 0 },
+            head_digest: Digest([0; 32]),
+            operator: None,
+            idempotency_key: None,
+            retry_of: None,
+            directory: DirectoryPosition::default(),
+        };
+        // Nothing that was read from the mesh has such a path.
+        let body = payload::whole(Bytes::new());
+        let flaw = request(&backend, &header, (head("/a b", None), body)).unwrap_err();
+        let want = "INTERNAL: the request for the service could not be written";
+        assert_eq!(flaw.to_string(), want);
+    }
+
+    fn head(path: &str, query: Option<&str>) -> RequestHead {
+        RequestHead {
+            method: Method::Get,
+            path: path.into(),
+            query: query.map(str::to_owned),
+            fields: Vec::new(),
+            message_id: None,
+            user_id: None,
+            issue: None,
+        }
+    }
 
     #[test]
     fn a_base_stands_before_every_path() {
@@ -195,16 +243,7 @@ mod tests {
             ("/base", "/a",   None,       "/base/a"),
         ];
         for (base, path, query, want) in cases {
-            let head = RequestHead {
-                method: Method::Get,
-                path: path.into(),
-                query: query.map(str::to_owned),
-                fields: Vec::new(),
-                message_id: None,
-                user_id: None,
-                issue: None,
-            };
-            assert_eq!(target(base, &head), want);
+            assert_eq!(target(base, &head(path, query)), want);
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn decide<'d>(
             "this agent asks for {own}, and X-Road-Client names {}: ask the agent of that system",
             asked.client
         );
-        return Err(Flaw::new(Reason::SourceMismatch, detail));
+        return Err(Flaw::new(Reason::ClientUnknown, detail));
     }
     // Without a permission, whether the service exists is nobody's business.
     let permissions = directory.permissions(own, &asked.service);
@@ -52,8 +52,7 @@ fn not_permitted() -> Flaw {
 fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operation, Flaw> {
     let path = RequestPath::new(&asked.path)
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
-    let covers = |operation: &&Operation| operation.covers(asked.method, path);
-    service.operations.iter().find(covers).ok_or_else(|| {
+    service.operation(asked.method, path).ok_or_else(|| {
         let (address, method) = (&service.address, asked.method.name());
         let detail = format!("{address} has no operation with the method {method} and this path");
         Flaw::new(Reason::OperationUnknown, detail)
@@ -126,6 +125,7 @@ mod tests {
                     operation("getDebt", "GET", "/{id}"),
                     operation("listDebts", "GET", "/"),
                     operation("payDebt", "POST", "/{id}"),
+                    operation("allDebts", "GET", "/all"),
                 ],
             }],
             permissions: vec![
@@ -155,13 +155,14 @@ mod tests {
                 "REQUEST_MALFORMED: 2 purposes are permitted for this operation: say which in the \
                  header Mesh-Purpose"),
             (desk, debt,                         "POST", "/1",  "",        denied),
+            (desk, debt,                         "GET", "/all", "",        denied),
             (desk, debt,                         "PUT", "/1",   "",
                 "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no operation with the method PUT"),
             (desk, debt,                         "GET", "/1/2", "",        "OPERATION_UNKNOWN: "),
             (desk, "ir/gov/tax/debts/debt.v2",   "GET", "/1",   "",        denied),
             (desk, "ir/gov/none/x/y.v1",         "PUT", "/1",   "",        denied),
             ("ir/gov/tax/debts", debt,           "GET", "/1",   "",
-                "SOURCE_MISMATCH: this agent asks for ir/gov/tax/desk, and X-Road-Client names \
+                "CLIENT_UNKNOWN: this agent asks for ir/gov/tax/desk, and X-Road-Client names \
                  ir/gov/tax/debts: ask the agent of that system"),
         ];
         for (client, service, method, path, purpose, want) in cases {

@@ -238,25 +238,29 @@ url = "http://registry"
         let cases: &[(&str, &str, String)] = &[
             // Replace, by, and what the message is.
             ("ir/gov/tax/debts\"", "ir/gov/tax\"",
-             "1: system address has 3 parts, want mesh/class/agency/system".into()),
+             "1: system: system address has 3 parts, want mesh/class/agency/system".into()),
             ("ir/gov/tax/debts\"", "xx/gov/tax/debts\"",
-             " system: xx/gov/tax/debts is not of the mesh ir".into()),
+             "1: system: xx/gov/tax/debts is not of the mesh ir".into()),
             ("ir/gov/tax/debts\"", "ir/gov/tax/desk\"",
-             " backends.service: ir/gov/tax/debts/debt.v1 is no service of ir/gov/tax/desk".into()),
+             "17: backends.service: ir/gov/tax/debts/debt.v1 is no service of \
+              ir/gov/tax/desk".into()),
             ("debt.v2", "debt.v1",
-             " backends.service: ir/gov/tax/debts/debt.v1 is there twice".into()),
+             "21: backends.service: ir/gov/tax/debts/debt.v1 is there twice".into()),
             ("debt.v1", "debt",
-             "17: service \"debt\" has no major version, want such as tax-debt.v1".into()),
+             "17: backends.service: service \"debt\" has no major version, want such as \
+              tax-debt.v1".into()),
             ("[local]\nlisten = \"127.0.0.1:0\"", "[local]\nlisten = \"0.0.0.0:80\"",
-             " local.listen: 0.0.0.0:80 is no loopback address, want such as 127.0.0.1:80".into()),
+             "13: local.listen: 0.0.0.0:80 is no loopback address, want such as \
+              127.0.0.1:80".into()),
             ("timeout_ms = 500", "timeout_ms = 0",
-             " backends.timeout_ms: 0 is not 1 to 3600000".into()),
+             "19: backends.timeout_ms: 0 is not 1 to 3600000".into()),
             ("timeout_ms = 500", "timeout_ms = 3600001",
-             " backends.timeout_ms: 3600001 is not 1 to 3600000".into()),
+             "19: backends.timeout_ms: 3600001 is not 1 to 3600000".into()),
             ("timeout_ms", "timeout",
-             "19: unknown field `timeout`, expected one of `service`, `url`, `timeout_ms`".into()),
+             "19: backends: unknown field `timeout`, expected one of `service`, `url`, \
+              `timeout_ms`".into()),
             ("address = \"127.0.0.1:7100\"", "address = \"127.0.0.1:7100\"\ntrust_file = \"x\"",
-             "12: unknown field `trust_file`, expected `address`".into()),
+             "12: upper: unknown field `trust_file`, expected `address`".into()),
             (url, "https://127.0.0.1",
              bad_url("\"https://127.0.0.1\" does not begin with http://")),
             (url, "127.0.0.1:9000",
@@ -286,7 +290,7 @@ url = "http://registry"
     #[test]
     fn the_example_is_one() {
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/agent.toml");
-        let config: Config = mesh_rt::config::load(std::path::Path::new(example)).unwrap();
+        let config: Config = mesh_rt::config::load(Path::new(example)).unwrap();
         assert_eq!(config.backends[0].service.system, config.system);
     }
 }

@@ -60,8 +60,18 @@ pub(crate) fn add(headers: &mut HeaderMap, fields: Vec<Field>) {
 
 fn travels(name: &HeaderName) -> bool {
     let text = name.as_str();
-    let ours = OURS.iter().any(|prefix| text.starts_with(prefix)) && !END_TO_END.contains(&text);
-    !ours && !OF_A_CONNECTION.contains(&text)
+    let begins = |prefix: &&str| text.len() >= prefix.len() && reads_as(text, prefix);
+    let is = |other: &&str| text.len() == other.len() && reads_as(text, other);
+    let ours = OURS.iter().any(begins) && !END_TO_END.contains(&text);
+    !ours && !OF_A_CONNECTION.iter().any(is)
+}
+
+/// Does `text`, as far as both go, read as `other` to a backend that takes names by the rule of
+/// CGI (RFC 3875 §4.1.18)? There `x_road_client` and `x-road-client` are one name, and some take
+/// any other mark for a hyphen too.
+fn reads_as(text: &str, other: &str) -> bool {
+    let letter = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    text.bytes().map(letter).zip(other.bytes()).all(|(mine, others)| mine == others)
 }
 
 #[cfg(test)]
@@ -104,9 +114,26 @@ mod tests {
             ("x-road-security-server", "ir/gov/tax/server"),
             ("x-road-represented-party", "com/x"),
             ("x-tenant", "1"),
+            ("x_tenant", "1"),
+            ("x_road_client", "forged"),
+            ("x_road-userid", "forged"),
+            ("x-road_represented_party", "forged"),
+            ("x.road.client", "forged"),
+            ("mesh_purpose", "forged"),
+            ("content_length", "1"),
+            ("transfer_encoding", "chunked"),
+            ("keep_alive", "1"),
+            ("host_name", "1"),
         ]);
-        let want =
-            ["accept", "content-type", "idempotency-key", "x-road-represented-party", "x-tenant"];
+        let want = [
+            "accept",
+            "content-type",
+            "idempotency-key",
+            "x-road-represented-party",
+            "x-tenant",
+            "x_tenant",
+            "host_name",
+        ];
         assert_eq!(names(&end_to_end(&headers)), want);
     }
 
@@ -122,7 +149,16 @@ mod tests {
     fn a_peer_cannot_speak_as_the_agent() {
         let field = |name: &str| Field { name: name.into(), value: Bytes::from_static(b"x") };
         let mut into = HeaderMap::new();
-        let forged = ["x-road-client", "x-road-error", "transfer-encoding", "host", "etag"];
+        let forged = [
+            "x-road-client",
+            "x_road_client",
+            "x_road_userid",
+            "x-road-error",
+            "transfer-encoding",
+            "transfer_encoding",
+            "host",
+            "etag",
+        ];
         add(&mut into, forged.map(field).into());
         assert_eq!(into.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["etag"]);
     }

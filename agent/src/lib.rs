@@ -29,7 +29,7 @@ use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Node, NodeError, NodeFiles};
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
-use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
 use mesh_rt::tls::Trust;
 use rand::rngs::StdRng;
@@ -59,6 +59,12 @@ pub struct Bound {
     random: StdRng,
 }
 
+/// What an agent is made of before it binds anything.
+struct Loaded {
+    node: Node,
+    upper: Upper,
+}
+
 /// The whole life of the program.
 pub async fn run(config: Config) -> Result<(), CmdError> {
     telemetry::init(&config.log).map_err(CmdError::failure)?;
@@ -68,15 +74,21 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
     Ok(())
 }
 
-impl Bound {
-    /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes exchange
-    /// ids, so two agents must not share a seed.
-    pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
-        let Config { system, mesh, tls, .. } = &config;
-        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
+impl Rehearse for Config {
+    fn rehearse(&self) -> Result<(), CmdError> {
+        Loaded::read(self).map(drop).map_err(CmdError::usage)
+    }
+}
+
+impl Loaded {
+    fn read(config: &Config) -> Result<Self, NodeError> {
+        let Config { system, mesh, tls, directory_file, .. } = config;
+        let files = NodeFiles { mesh: mesh.domain(), tls, directory: directory_file };
         let name = |directory: &Directory| {
-            let home = directory.home(system);
-            let home = home.ok_or_else(|| NodeError::NoSystem { system: system.to_string() })?;
+            let home = directory.home(system).ok_or_else(|| NodeError::NoSystem {
+                file: directory_file.display().to_string(),
+                system: system.to_string(),
+            })?;
             Ok(NodeName::Agent { system: system.clone(), home })
         };
         let node = Node::build(&PROGRAM, files, Arc::new(SystemClock), name)?;
@@ -85,7 +97,15 @@ impl Bound {
             _ => NodeName::Centre,
         };
         let trust = Trust::load(&tls.trust_file)?;
-        let upper = Upper { address: config.upper.address, node: upper, trust };
+        Ok(Self { node, upper: Upper { address: config.upper.address, node: upper, trust } })
+    }
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes exchange
+    /// ids, so two agents must not share a seed.
+    pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
+        let Loaded { node, upper } = Loaded::read(&config)?;
         let address = config.local.listen;
         let local = Local::bind(address).await.map_err(|source| NodeError::Listen {
             field: "local.listen",

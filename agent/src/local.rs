@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_core::limits::HEAD_BYTES_MAX;
 use mesh_rt::drain::Drain;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
@@ -83,14 +83,26 @@ impl Local {
     }
 }
 
+/// Ends one connection, whatever is under way on it. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cut(Arc<Notify>);
+
+impl Cut {
+    pub(crate) fn now(&self) {
+        self.0.notify_one();
+    }
+}
+
 async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "local connection was gone at once");
         return;
     }
+    let cut = Cut::default();
+    let cuts = cut.clone();
     let service = service_fn(move |request| {
-        let consumer = Arc::clone(&consumer);
-        async move { Ok::<_, Infallible>(consumer.carry(request).await) }
+        let (consumer, cut) = (Arc::clone(&consumer), cuts.clone());
+        async move { Ok::<_, Infallible>(consumer.carry(request, cut).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -100,15 +112,20 @@ async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
         .max_buf_size(READ_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = drain.begun() => {
-            // What is under way finishes; nothing new is read.
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let serve = async {
+        tokio::select! {
+            served = connection.as_mut() => served,
+            () = drain.begun() => {
+                // What is under way finishes; nothing new is read.
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
-    if let Err(error) = served {
-        debug!(%error, "local connection broke");
+    tokio::select! {
+        served = serve => if let Err(error) = served {
+            debug!(%error, "local connection broke");
+        },
+        () = cut.0.notified() => debug!("local connection cut, its answer was not taken in time"),
     }
 }

@@ -12,24 +12,32 @@ use serde::Serialize;
 use crate::payload::{self, Payload};
 use crate::r1;
 
-/// A problem, and the HTTP status under which the application hears of it.
+/// A problem, and how the application hears of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) problem: Problem,
     pub(crate) status: StatusCode,
+    /// When to try again; `None` where nobody should.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// The request's head is too large; HTTP has a status of its own for that.
     pub(crate) fn of_a_head(problem: Problem) -> Self {
-        Self { problem, status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE }
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self { status, ..problem.into() }
+    }
+
+    /// Whoever asked gave the submission no key, so doing it again may do it twice.
+    pub(crate) fn never_again(self) -> Self {
+        Self { retry_after: None, ..self }
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        let status = status(problem.reason);
-        Self { problem, status }
+        let (status, retry_after) = (status(problem.reason), problem.reason.retry_after());
+        Self { problem, status, retry_after }
     }
 }
 
@@ -87,9 +95,8 @@ pub(crate) fn respond(
     exchange: ExchangeId,
     message_id: Option<&str>,
 ) -> Response<Payload> {
-    let Refusal { problem: Problem { reason, hop, detail }, status } = refusal;
+    let Refusal { problem: Problem { reason, hop, detail }, status, retry_after } = refusal;
     let (title, title_fa) = titles(*reason);
-    let retry_after = reason.retry_after();
     let body = Body {
         r#type: format!("urn:mesh:reason:{reason}"),
         title,
@@ -113,7 +120,7 @@ pub(crate) fn respond(
     if let Some(message_id) = message_id {
         headers.insert(r1::MESSAGE_ID, ascii(message_id.to_owned()));
     }
-    if let Some(after) = retry_after {
+    if let Some(after) = *retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
     response
@@ -133,6 +140,7 @@ fn whole_seconds(after: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use mesh_core::permit::NotPermitted;
     use mesh_core::reason::Mender;
 
     use super::*;
@@ -181,6 +189,29 @@ mod tests {
                     \"exchange_id\":\"017f22e2-79b0-7c7c-bc7c-7c7c7c7c7c7c\",\
                     \"retry_after_ms\":250}";
         assert_eq!(std::str::from_utf8(&body).unwrap(), want);
+    }
+
+    #[tokio::test]
+    async fn the_documents_show_a_real_answer() {
+        let page = include_str!("../../docs/errors/README.md");
+        let example = page.split("```").nth(1).unwrap();
+        let (fields, body) = example.trim().split_once("\n\n").unwrap();
+        let documented: serde_json::Value = serde_json::from_str(body).unwrap();
+
+        let random = [0x0c, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f];
+        let exchange = ExchangeId::new(0x017F_22E2_79B0, random);
+        let hop = "desk.licensing.gov.economy".parse().unwrap();
+        let problem = Problem::new(Reason::NotPermitted, hop, NotPermitted.to_string());
+        let (head, body) = respond(&problem.into(), exchange, None).into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        assert_eq!(documented, serde_json::from_slice::<serde_json::Value>(&body).unwrap());
+        let mut lines = fields.lines();
+        assert_eq!(lines.next(), Some(format!("HTTP/1.1 {}", head.status).as_str()));
+        let told = lines.map(|line| line.split_once(": ").unwrap());
+        let told: Vec<_> = told.map(|(name, value)| (name.to_lowercase(), value)).collect();
+        let sent = head.headers.iter().map(|(name, value)| (name.to_string(), value));
+        let sent: Vec<_> = sent.map(|(name, value)| (name, value.to_str().unwrap())).collect();
+        assert_eq!(told, sent);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -165,10 +165,10 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
     })?;
     let path = RequestPath::new(&head.path)
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
-    let declared = agent.directory.service(service).and_then(|service| {
-        service.operations.iter().find(|known| known.id == *operation && known.kind == header.kind)
-    });
-    if !declared.is_some_and(|declared| declared.covers(head.method, path)) {
+    // Another operation may say more of this path than the declared one does.
+    let service = agent.directory.service(service);
+    let found = service.and_then(|service| service.operation(head.method, path));
+    if !found.is_some_and(|found| found.id == *operation && found.kind == header.kind) {
         let detail = format!("method and path are not those of the operation {operation}");
         return Err(Flaw::new(Reason::OperationMismatch, detail));
     }
@@ -229,6 +229,12 @@ impl Answering<'_> {
         let status = parts.status.as_u16();
         if !(200..600).contains(&status) {
             return Err(malformed(format!("the service answered with the status {status}")));
+        }
+        // Whoever reads such an answer by the other rule sees two answers (RFC 9112 §6.3).
+        let has = |name| parts.headers.contains_key(name);
+        if has(CONTENT_LENGTH) && has(TRANSFER_ENCODING) {
+            let detail = "the service's answer has both Content-Length and Transfer-Encoding";
+            return Err(malformed(detail.into()));
         }
         let mut fields = fields::end_to_end(&parts.headers);
         // The one length that says nothing of the body that comes with it (RFC 9110 §9.3.2).

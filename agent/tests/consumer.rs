@@ -124,6 +124,7 @@ async fn refusals_name_reason_and_hop() {
         ("GET",    IDENTITY,       "/persons/1/",     format!("REQUEST_MALFORMED@{me} 400")),
         ("TRACE",  IDENTITY,       "/persons/1",      format!("REQUEST_MALFORMED@{me} 400")),
         ("DELETE", IDENTITY,       "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
+        ("GET",    IDENTITY,       "/persons/all",    format!("NOT_PERMITTED@{me} 403")),
         ("GET",    HIDDEN,         "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
         ("GET",    NOWHERE,        "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
         ("GET",    "ir/gov/tax/x", "",                format!("REQUEST_MALFORMED@{me} 400")),
@@ -172,7 +173,7 @@ async fn headers_that_are_wrong_are_refused() {
     let stranger = HeaderValue::from_static("ir/gov/registry/persons");
     other.headers_mut().insert("x-road-client", stranger);
     let other = fetch(nation.local, other).await.problem();
-    assert!(other.starts_with("SOURCE_MISMATCH@"), "{other}");
+    assert!(other.starts_with("CLIENT_UNKNOWN@"), "{other}");
     assert!(other.contains("403: this agent asks for ir/gov/licensing/desk"), "{other}");
 
     let mut large = person("1");
@@ -265,6 +266,7 @@ async fn a_faulty_service_says_where_it_failed() {
         ("large-head",     format!("{large}the service's answer: head: is 4")),
         ("many-fields",    large.clone()),
         ("strange-status", format!("{large}the service answered with the status 999")),
+        ("two-lengths",    format!("{large}the service's answer has both Content-Length and")),
         ("switches",       large),
     ];
     for (fault, want) in cases {

@@ -186,6 +186,7 @@ async fn a_request_that_is_not_permitted_reaches_no_service() {
         ("ROUTE_STALE: this is", |header, _| header.service = "ir/gov/x/y/z.v1".parse().unwrap()),
         ("OPERATION_MISMATCH: ", |_, head| head.method = Method::Delete),
         ("OPERATION_MISMATCH: ", |_, head| head.path = "/echo".into()),
+        ("OPERATION_MISMATCH: ", |_, head| head.path = "/persons/all".into()),
         ("OPERATION_MISMATCH: ", |header, _| header.kind = OperationKind::Submission),
         ("BODY_CORRUPT: the body has 0 bytes", |header, _| {
             header.body = BodyDescriptor::Inline { digest: sha256(b"x"), length: 1 };

@@ -186,6 +186,45 @@ async fn the_time_that_a_caller_grants_is_total() {
 }
 
 #[tokio::test]
+async fn the_time_is_over_for_a_reader_that_stops_too() {
+    let nation = Nation::start().await;
+    let mut application = Application::connect(nation.local).await;
+    let mut request = ask("POST", IDENTITY, "/echo", parts(3000));
+    request.headers_mut().insert("mesh-timeout-ms", HeaderValue::from_static("500"));
+    let answer = application.send(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    // Nothing of it is read, and neither agent holds it any longer than it was granted.
+    nation.until_idle().await;
+    for counters in [&nation.consumer, &nation.provider] {
+        assert_eq!(counters.read(handshakes()).exchanges_failed, 1);
+    }
+    // The connection has freed its place, so what was on its way is all that comes.
+    read(answer).await.expect_err("cut off");
+}
+
+#[tokio::test]
+async fn a_submission_without_a_key_is_not_to_be_repeated() {
+    let nation = Nation::start().await;
+    let submit = async |key: Option<&'static str>| {
+        let mut request = ask("POST", FAULTY, "/persons/aborts", whole("x"));
+        if let Some(key) = key {
+            request.headers_mut().insert("idempotency-key", HeaderValue::from_static(key));
+        }
+        let answer = fetch(nation.local, request).await;
+        let says_so = String::from_utf8_lossy(&answer.body).contains("retry_after_ms");
+        assert_eq!(says_so, !answer.header("retry-after").is_empty());
+        (answer.problem(), answer.header("retry-after").to_owned())
+    };
+    let want = "OUTCOME_UNKNOWN@persons.registry.gov.economy 503: the submission may have been \
+                carried out: PROVIDER_BROKE_OFF: ";
+    for (key, after) in [(None, ""), (Some("k-1"), "1")] {
+        let (problem, retry_after) = submit(key).await;
+        assert!(problem.starts_with(want), "{problem}");
+        assert_eq!(retry_after, after, "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_link_is_told_at_once() {
     let nation = Nation::start().await;
     let fetching = |request| tokio::spawn(fetch(nation.local, request));

@@ -17,7 +17,7 @@ use mesh_node::operators::{Operators, Sides};
 use mesh_node::{Node, NodeError, NodeFiles};
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
-use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
 use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
@@ -37,6 +37,13 @@ pub struct Bound {
     grace: Duration,
 }
 
+/// What the hub is made of before it binds anything.
+struct Loaded {
+    node: Node,
+    below: Trust,
+    operators: Trust,
+}
+
 /// The whole life of the program.
 pub async fn run(config: Config) -> Result<(), CmdError> {
     telemetry::init(&config.log).map_err(CmdError::failure)?;
@@ -45,18 +52,31 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
     Ok(())
 }
 
-impl Bound {
-    /// Reads what `config` names and binds its ports; port 0 takes any.
-    pub async fn build(config: Config) -> Result<Self, NodeError> {
-        let Config { mesh, tls, limits, .. } = &config;
+impl Rehearse for Config {
+    fn rehearse(&self) -> Result<(), CmdError> {
+        Loaded::read(self).map(drop).map_err(CmdError::usage)
+    }
+}
+
+impl Loaded {
+    fn read(config: &Config) -> Result<Self, NodeError> {
+        let Config { mesh, tls, limits, .. } = config;
         let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
         let clock = Arc::new(SystemClock);
         let mut node = Node::build(&PROGRAM, files, clock, |_| Ok(NodeName::Centre))?;
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
-        let trust = Trust::load(&tls.trust_file)?;
-        let lower = Lower::bind(&node, config.listen.mesh, trust, Admit::CentreListener).await?;
+        let below = Trust::load(&tls.trust_file)?;
         let operators = Trust::load(&config.admin.trust_file)?;
+        Ok(Self { node, below, operators })
+    }
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any.
+    pub async fn build(config: Config) -> Result<Self, NodeError> {
+        let Loaded { node, below, operators } = Loaded::read(&config)?;
+        let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
         Ok(Self { node, lower, operators, grace: config.drain.grace() })
     }

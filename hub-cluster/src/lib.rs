@@ -19,9 +19,11 @@ use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Node, NodeError, NodeFiles};
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
-use mesh_rt::exit::{CmdError, Program};
+use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
 use mesh_rt::tls::{Admit, Trust};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tracing::info;
 
 pub use self::config::Config;
@@ -39,37 +41,61 @@ pub struct Bound {
     upper: Upper,
     operators: Operators,
     grace: Duration,
+    random: StdRng,
+}
+
+/// What a hub is made of before it binds anything.
+struct Loaded {
+    node: Node,
+    below: Trust,
+    upper: Upper,
+    operators: Trust,
 }
 
 /// The whole life of the program.
 pub async fn run(config: Config) -> Result<(), CmdError> {
     telemetry::init(&config.log).map_err(CmdError::failure)?;
-    let bound = Bound::build(config).await.map_err(CmdError::failure)?;
+    let random = StdRng::from_seed(rand::random());
+    let bound = Bound::build(config, random).await.map_err(CmdError::failure)?;
     bound.run(asked_to_stop()).await.map_err(CmdError::failure)?;
     Ok(())
 }
 
-impl Bound {
-    /// Reads what `config` names and binds its ports; port 0 takes any.
-    pub async fn build(config: Config) -> Result<Self, NodeError> {
-        let Config { cluster, mesh, tls, limits, .. } = &config;
+impl Rehearse for Config {
+    fn rehearse(&self) -> Result<(), CmdError> {
+        Loaded::read(self).map(drop).map_err(CmdError::usage)
+    }
+}
+
+impl Loaded {
+    fn read(config: &Config) -> Result<Self, NodeError> {
+        let Config { cluster, mesh, tls, limits, .. } = config;
         let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
         let name = NodeName::Hub(cluster.clone());
         let mut node = Node::build(&PROGRAM, files, Arc::new(SystemClock), |_| Ok(name))?;
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
-        let trust = Trust::load(&tls.trust_file)?;
-        let admit = Admit::HubListener(cluster.clone());
-        let lower = Lower::bind(&node, config.listen.mesh, trust, admit).await?;
+        let below = Trust::load(&tls.trust_file)?;
         let operators = Trust::load(&config.admin.trust_file)?;
-        let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
         let upper = Upper {
             address: config.upper.address,
             node: NodeName::Centre,
             trust: Trust::load(&config.upper.trust_file)?,
         };
+        Ok(Self { node, below, upper, operators })
+    }
+}
+
+impl Bound {
+    /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes link ids
+    /// and the waits between dials, so two hubs must not share a seed.
+    pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
+        let Loaded { node, below, upper, operators } = Loaded::read(&config)?;
+        let admit = Admit::HubListener(config.cluster.clone());
+        let lower = Lower::bind(&node, config.listen.mesh, below, admit).await?;
+        let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
         let (cluster, grace) = (config.cluster, config.drain.grace());
-        Ok(Self { node, cluster, lower, upper, operators, grace })
+        Ok(Self { node, cluster, lower, upper, operators, grace, random })
     }
 
     /// Where agents dial.
@@ -86,14 +112,13 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, cluster, lower, upper, operators, grace } = self;
+        let Self { node, cluster, lower, upper, operators, grace, mut random } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%cluster, %mesh, %admin, "hub listens");
         let expected = agents(&node.directory, &cluster);
         let sides = (lower.peers(), lower.handshakes());
         let hub = Arc::new(Hub::new(node.clone(), cluster, lower.peers()));
-        let seed = node.clock.unix_ms() ^ u64::from(mesh.port()) << 48;
-        let uplink = start_uplink(&node, upper, hub.from_above(), seed)?;
+        let uplink = start_uplink(&node, upper, hub.from_above(), random.random())?;
         hub.link_up(Arc::clone(&uplink));
         lower.serve(&node, hub.from_below(), grace);
         let upper = Some((NodeName::Centre, Arc::clone(&uplink)));

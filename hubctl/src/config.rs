@@ -239,9 +239,9 @@ address = "127.0.0.1:7105"
         let cases: &[(&str, &str, &str)] = &[
             // Replace, by, and what `hubctl.toml:` is followed by.
             ("address = \"10.0", "port = 1\naddress = \"10.0",
-             "12: unknown field `port`, expected one of `name`, `address`, `trust_file`"),
+             "12: nodes: unknown field `port`, expected one of `name`, `address`, `trust_file`"),
             ("10.0.0.1:7001", "hub.example:7001",
-             "12: invalid socket address syntax"),
+             "12: nodes.address: invalid socket address syntax"),
             ("hub.centre", "hub.edge.centre",
              " nodes.name: \"hub.edge.centre.mesh.ir\" names no kind of node, \
               want such as hub.health.mesh.ir"),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use mesh_certs::local::FileError;
 use mesh_certs::{Issued, LocalPki, PkiError};
 use mesh_core::id::{ClusterId, MeshId};
-use mesh_core::node::{MeshDomain, NodeName, Subtree};
+use mesh_core::node::{MeshDomain, Subtree};
 use mesh_rt::exit::CmdError;
 use serde::Serialize;
 
@@ -45,9 +45,6 @@ struct IssuedFiles {
     listener_trust_file: Option<PathBuf>,
     admin_trust_file: Option<PathBuf>,
     spki_sha256: String,
-    /// Does the directory list keys of such nodes?
-    #[serde(skip)]
-    is_listed: bool,
 }
 
 pub(crate) fn create(dir: &Path, wanted: Wanted, format: Format) -> Result<Told, CmdError> {
@@ -97,7 +94,6 @@ pub(crate) fn issue(
         listener_trust_file,
         admin_trust_file,
         spki_sha256: spki_sha256.to_string(),
-        is_listed: !matches!(name, NodeName::Operator(_)),
     };
     Ok(Told::new(format, &issued, issued_text))
 }
@@ -164,11 +160,32 @@ fn issued_text(issued: &IssuedFiles) -> String {
     }
     let IssuedFiles { node, spki_sha256, .. } = issued;
     let mut text = format!("certified {node}\n\n{}", columns.text());
-    if issued.is_listed {
-        text.push_str("\nfor the source of the directory:\n\n");
-        text.push_str(&format!("[[link_keys]]\nnode = {node:?}\nspki_sha256 = {spki_sha256:?}\n"));
-    } else {
-        text.push_str(&format!("\nSHA-256 of its public key: {spki_sha256}\n"));
-    }
+    // Of an operator too: no admin port lets in a key that the directory does not list.
+    text.push_str("\nfor the source of the directory:\n\n");
+    text.push_str(&format!("[[link_keys]]\nnode = {node:?}\nspki_sha256 = {spki_sha256:?}\n"));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_an_operator_is_for_the_directory_too() {
+        let issued = IssuedFiles {
+            node: "sara.operators.mesh.ir".into(),
+            chain_file: "chain.pem".into(),
+            key_file: "key.pem".into(),
+            trust_file: "trust.pem".into(),
+            listener_trust_file: None,
+            admin_trust_file: None,
+            spki_sha256: "07".repeat(32),
+        };
+        let want = format!(
+            "\nfor the source of the directory:\n\n[[link_keys]]\n\
+             node = \"sara.operators.mesh.ir\"\nspki_sha256 = \"{}\"\n",
+            "07".repeat(32)
+        );
+        assert!(issued_text(&issued).ends_with(&want), "{}", issued_text(&issued));
+    }
 }

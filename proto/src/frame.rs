@@ -87,6 +87,11 @@ pub enum LaneKind {
 }
 
 impl LaneKind {
+    /// May an exchange of the kind `other` go on this lane? A bulky one would hold quick ones up.
+    pub fn carries(self, other: Self) -> bool {
+        self == Self::Bulk || other == Self::Quick
+    }
+
     /// `quick` or `bulk`.
     pub fn name(self) -> &'static str {
         match self {

@@ -147,6 +147,10 @@ async fn misbehave(stream: TcpStream) {
             say(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: 1\r\n".repeat(129))).await;
         }
         "strange-status" => say("HTTP/1.1 999 What\r\ncontent-length: 0\r\n\r\n").await,
+        "two-lengths" => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked";
+            say(&format!("{head}\r\n\r\n3\r\nabc\r\n0\r\n\r\n")).await;
+        }
         "switches" => say("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n").await,
         "trickles" => {
             say(&format!("{head}1000\r\n\r\n")).await;

@@ -282,6 +282,8 @@ fn directory() -> Directory {
         ("echo", "POST", "/echo", OperationKind::Inquiry),
         ("addPerson", "POST", "/persons/{id}", OperationKind::Submission),
         ("hidden", "DELETE", "/persons/{id}", OperationKind::Submission),
+        // Not permitted, and a path that the permitted one would take too.
+        ("allPersons", "GET", "/persons/all", OperationKind::Inquiry),
     ]
     .map(operation)
     .into();

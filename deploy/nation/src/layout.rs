@@ -40,6 +40,12 @@ pub struct NodeLayout {
     pub issued: Issued,
 }
 
+/// Who asks the nodes how they are.
+struct Operator {
+    name: NodeName,
+    issued: Issued,
+}
+
 /// A nation that cannot be laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -90,8 +96,9 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
             samples.insert(sample, ports.free()?);
         }
     }
-    let operator = NodeName::Operator("operator".parse().expect("a label"));
-    let operator = pki.issue(&operator, &dir.join("operator"), now)?;
+    let name = NodeName::Operator("operator".parse().expect("a label"));
+    let issued = pki.issue(&name, &dir.join("operator"), now)?;
+    let operator = Operator { name, issued };
     let layout = Layout {
         dir: dir.into(),
         mesh,
@@ -100,11 +107,11 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
     };
-    layout.write_directory(plan)?;
+    layout.write_directory(plan, &operator)?;
     for node in &layout.nodes {
         write(&node.config, &layout.config(plan, (node, &pki), log))?;
     }
-    write(&layout.hubctl_config, &layout.hubctl(&operator, &pki))?;
+    write(&layout.hubctl_config, &layout.hubctl(&operator.issued, &pki))?;
     Ok(layout)
 }
 
@@ -145,12 +152,14 @@ impl Layout {
         self.dir.join("directory.pb")
     }
 
-    fn write_directory(&self, plan: &Plan) -> Result<(), LayoutError> {
-        let key = |node: &NodeLayout| LinkKey {
-            node: self.mesh.dns_name(&node.name),
-            spki_sha256: node.issued.spki_sha256.to_string(),
+    fn write_directory(&self, plan: &Plan, operator: &Operator) -> Result<(), LayoutError> {
+        let nodes = self.nodes.iter().map(|node| (&node.name, &node.issued));
+        let all = nodes.chain([(&operator.name, &operator.issued)]);
+        let key = |(name, issued): (&NodeName, &Issued)| LinkKey {
+            node: self.mesh.dns_name(name),
+            spki_sha256: issued.spki_sha256.to_string(),
         };
-        let objects = plan.objects(self.nodes.iter().map(key).collect());
+        let objects = plan.objects(all.map(key).collect());
         Directory::build(self.mesh.clone(), plan.position(), objects.clone())?;
         let bytes = write_snapshot(&self.mesh, plan.position(), &objects);
         let path = self.directory_file();
@@ -255,4 +264,26 @@ impl Ports {
 
 fn write(path: &Path, text: &str) -> Result<(), LayoutError> {
     std::fs::write(path, text).map_err(|source| LayoutError::Write { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_lists_the_keys_of_all_nodes_and_of_the_operator() {
+        let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/two-clusters.toml");
+        let plan = Plan::load(Path::new(plan)).expect("the plan reads");
+        let dir = std::env::temp_dir().join(format!("nation-layout-{}", std::process::id()));
+        let layout = lay_out(&plan, &dir, "filter = \"info\"").expect("it is laid out");
+        let snapshot = std::fs::read(layout.directory_file()).expect("it is there");
+        std::fs::remove_dir_all(&dir).expect("it goes");
+
+        let operator = NodeName::Operator("operator".parse().expect("a label"));
+        let names = layout.nodes.iter().map(|node| &node.name).chain([&operator]);
+        for name in names.map(|name| layout.mesh.dns_name(name)) {
+            let listed = snapshot.windows(name.len()).any(|part| part == name.as_bytes());
+            assert!(listed, "{name}");
+        }
+    }
 }

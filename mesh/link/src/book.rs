@@ -15,7 +15,7 @@ use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::frame::Frame;
 
 pub(crate) use self::receive::Violation;
-use crate::outbox::{Outbox, cost_bytes};
+use crate::outbox::{Flow, Outbox, cost_bytes};
 use crate::slot::Slot;
 
 /// What the two ends agreed on in their hellos.
@@ -60,6 +60,8 @@ pub(crate) struct Book {
     next_ours: u64,
     highest_theirs: u64,
     ours_open: u32,
+    /// Of those, how many each flow has.
+    ours_by_flow: HashMap<Flow, u32>,
     theirs_open: u32,
     /// The peer's exchanges that are open, or that somebody here still holds.
     theirs_held: u32,
@@ -106,6 +108,7 @@ impl Book {
             next_ours: first,
             highest_theirs: 0,
             ours_open: 0,
+            ours_by_flow: HashMap::new(),
             theirs_open: 0,
             theirs_held: 0,
             opened_total: 0,
@@ -260,8 +263,12 @@ impl Book {
     fn settle(&mut self, key: u64) {
         let Some(slot) = self.slots.get_mut(&key).filter(|slot| slot.is_over()) else { return };
         if std::mem::take(&mut slot.counted) {
-            let count = if slot.ours { &mut self.ours_open } else { &mut self.theirs_open };
-            *count -= 1;
+            if slot.ours {
+                self.ours_open -= 1;
+                uncount(&mut self.ours_by_flow, &slot.flow);
+            } else {
+                self.theirs_open -= 1;
+            }
         }
         if slot.held {
             return;
@@ -302,11 +309,22 @@ impl Book {
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.keys.is_empty() && self.outbox.is_empty()
+        let idle = self.slots.is_empty() && self.keys.is_empty() && self.ours_by_flow.is_empty();
+        idle && self.outbox.is_empty()
     }
 }
 
 /// The program that holds an exchange did what makes no sense; the mesh's own fault.
 fn misuse(me: &HopName, what: &str) -> Problem {
     Problem::new(Reason::Internal, me.clone(), what)
+}
+
+/// One exchange of `flow` is over.
+fn uncount(flows: &mut HashMap<Flow, u32>, flow: &Flow) {
+    if let Some(count) = flows.get_mut(flow) {
+        *count -= 1;
+        if *count == 0 {
+            flows.remove(flow);
+        }
+    }
 }

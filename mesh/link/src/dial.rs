@@ -1,6 +1,5 @@
 //! The dialling end: keeps both lanes of the link to the upper neighbour alive.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +44,7 @@ pub trait Connect: Send + Sync + 'static {
 /// The link upwards. It dials for as long as it lives, and stops when it is drained.
 #[derive(Debug)]
 pub struct Uplink {
-    lanes: Mutex<HashMap<LaneKind, Lane>>,
+    lanes: Mutex<Vec<Lane>>,
     up: watch::Sender<bool>,
     leaving: CancellationToken,
 }
@@ -94,17 +93,16 @@ impl Uplink {
         uplink
     }
 
-    /// A lane that takes an exchange: of this kind if it is up, else of the other.
+    /// A lane that takes an exchange of this kind. A quick one may go on bulk; bulk never on quick.
     pub fn lane(&self, kind: LaneKind) -> Option<Lane> {
         let lanes = self.lock();
-        let other = if kind == LaneKind::Quick { LaneKind::Bulk } else { LaneKind::Quick };
-        let usable = |kind| lanes.get(&kind).filter(|lane: &&Lane| lane.takes_more()).cloned();
-        usable(kind).or_else(|| usable(other))
+        let fits = |lane: &&Lane| lane.takes_more() && lane.kind().carries(kind);
+        lanes.iter().filter(fits).min_by_key(|lane| lane.kind() != kind).cloned()
     }
 
-    /// The lanes that are up, for operators.
+    /// The lanes that are up, those that drain beside their successors too.
     pub fn lanes(&self) -> Vec<Lane> {
-        self.lock().values().filter(|lane| !lane.is_ended()).cloned().collect()
+        self.lock().iter().filter(|lane| !lane.is_ended()).cloned().collect()
     }
 
     /// Is the link up, that is, are both of its lanes?
@@ -124,16 +122,17 @@ impl Uplink {
         if self.leaving.is_cancelled() {
             return Err("the link was drained meanwhile".into());
         }
-        lanes.insert(lane.kind(), lane.clone());
+        lanes.retain(|known| !known.is_ended());
+        lanes.push(lane.clone());
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LaneKind, Lane>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Lane>> {
         self.lanes.lock().expect("nothing panics under this lock")
     }
 
     fn tell(&self) {
-        let up = self.lock().values().filter(|lane| lane.takes_more()).count() == 2;
+        let up = self.lock().iter().filter(|lane| lane.takes_more()).count() == 2;
         self.up.send_if_modified(|was| std::mem::replace(was, up) != up);
     }
 }

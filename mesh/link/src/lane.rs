@@ -142,6 +142,12 @@ impl Lane {
         }
     }
 
+    /// Ends it because its peer has dialled it anew.
+    pub(crate) fn end_replaced(&self) {
+        let problem = self.lost("it was dialled anew");
+        self.end(problem);
+    }
+
     pub(crate) fn end_drained(&self) {
         let Shared { me, peer, .. } = &*self.shared;
         let detail = format!("the link to {} was closed after a drain", peer.hop);

@@ -29,7 +29,11 @@ impl Peers {
         if lanes.draining {
             lane.end_drained();
         } else {
-            lanes.by_node.entry(lane.peer().node.clone()).or_default().push(lane);
+            let known = lanes.by_node.entry(lane.peer().node.clone()).or_default();
+            for old in known.iter().filter(|old| is_successor(&lane, old)) {
+                old.end_replaced();
+            }
+            known.push(lane);
         }
     }
 
@@ -39,11 +43,12 @@ impl Peers {
         self.forget_ended(&lane.peer().node);
     }
 
-    /// A lane to `node` that takes an exchange: of this kind if there is one, and of several (one
-    /// from each replica of an agent) the one with least to do.
+    /// A lane to `node` that takes an exchange of this kind, and of several (one from each replica
+    /// of an agent) the one with least to do. A quick one may go on bulk; bulk never on quick.
     pub fn lane(&self, node: &NodeName, kind: LaneKind) -> Option<Lane> {
         let lanes = self.lock();
-        let usable = lanes.by_node.get(node)?.iter().filter(|lane| lane.takes_more());
+        let fits = |lane: &&Lane| lane.takes_more() && lane.kind().carries(kind);
+        let usable = lanes.by_node.get(node)?.iter().filter(fits);
         usable.min_by_key(|lane| (lane.kind() != kind, lane.exchanges().0)).cloned()
     }
 
@@ -72,4 +77,11 @@ impl Peers {
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().expect("nothing panics under this lock")
     }
+}
+
+/// Is `new` the same lane of the same link as `old`, dialled again? Then the peer has given the old
+/// one up, even if this side has not noticed. One that drains finishes beside its successor.
+fn is_successor(new: &Lane, old: &Lane) -> bool {
+    let (mine, theirs) = (new.peer(), old.peer());
+    mine.link_id == theirs.link_id && mine.kind == theirs.kind && !old.is_draining()
 }

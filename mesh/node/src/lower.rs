@@ -13,7 +13,7 @@ use mesh_link::peers::Peers;
 use mesh_link::serve;
 use mesh_rt::metrics::Handshakes;
 use mesh_rt::server::mesh_server;
-use mesh_rt::tls::{self, Acceptor, Admit, AdmitKey, CONNECTIONS_MAX, PeerIdentity, Trust};
+use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, PeerIdentity, Trust};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -54,17 +54,9 @@ impl Lower {
         };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
-        let directory = Arc::clone(&node.directory);
-        let known = AdmitKey(Arc::new(move |peer: &PeerIdentity| {
-            let admitted = directory.admits(&peer.node, &peer.spki);
-            if !admitted {
-                // A genuine certificate whose key is not active: revoked, moved, or stolen.
-                warn!(peer = %peer.node, reason = %Reason::NodeUnknown, "link refused");
-            }
-            admitted
-        }));
         let mesh = node.me.mesh.clone();
-        let acceptor = Acceptor::new(&node.identity, trust, admit, mesh).with_admit_key(known);
+        let acceptor =
+            Acceptor::new(&node.identity, trust, admit, mesh).with_admit_key(node.admit_key());
         Ok(Self { listener, local_addr, acceptor, peers: Arc::default() })
     }
 

@@ -15,7 +15,8 @@ use mesh_rt::drain::Drain;
 use mesh_rt::exit::Program;
 use mesh_rt::metrics::Counters;
 use mesh_rt::readiness::Readiness;
-use mesh_rt::tls::{Identity, Rule, TlsError, Trust};
+use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust};
+use tracing::warn;
 
 /// What every part of a daemon holds. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -50,8 +51,8 @@ pub enum NodeError {
     OtherNode { file: String, found: String, wanted: String },
     #[error(transparent)]
     Directory(#[from] DirectoryFileError),
-    #[error("{system} is not in the directory: check the configuration, or register it")]
-    NoSystem { system: String },
+    #[error("directory {file}: does not list {system}, check the field system or register it")]
+    NoSystem { file: String, system: String },
     #[error("{field}: {address} cannot be listened on")]
     Listen { field: &'static str, address: String, source: std::io::Error },
     #[error("the gRPC server failed")]
@@ -112,6 +113,20 @@ impl Node {
     pub fn spawn(&self) -> Spawn {
         let drain = self.drain.clone();
         Spawn::new(move |task| drain.spawn(task))
+    }
+
+    /// Asks the directory whether the key of a verified peer is active: a certificate is necessary,
+    /// not sufficient.
+    pub fn admit_key(&self) -> AdmitKey {
+        let directory = Arc::clone(&self.directory);
+        AdmitKey(Arc::new(move |peer: &PeerIdentity| {
+            let admitted = directory.admits(&peer.node, &peer.spki);
+            if !admitted {
+                // A genuine certificate whose key is not active: revoked, moved, or stolen.
+                warn!(peer = %peer.node, reason = %Reason::NodeUnknown, "link refused");
+            }
+            admitted
+        }))
     }
 
     /// Loads what a peer's certificate is checked against.

@@ -96,6 +96,7 @@ impl Operators {
         let Self { bound, trust } = self;
         let acceptor = trust.map(|trust| {
             Acceptor::new(&node.identity, trust, Admit::AdminPort, node.me.mesh.clone())
+                .with_admit_key(node.admit_key())
         });
         let served = async move {
             let result = match acceptor {

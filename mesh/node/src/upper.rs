@@ -31,7 +31,8 @@ pub fn start_uplink<A: Accept>(
 ) -> Result<Arc<Uplink>, NodeError> {
     let Upper { address, node: name, trust } = upper;
     let mesh = node.me.mesh.clone();
-    let connector = Connector::new(&node.identity, trust, name.clone(), mesh.clone())?;
+    let connector = Connector::new(&node.identity, trust, name.clone(), mesh.clone())?
+        .with_admit_key(node.admit_key());
     let uri = http::Uri::builder()
         .scheme("https")
         .authority(mesh.dns_name(&name))

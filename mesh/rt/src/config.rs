@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::file;
 
+mod place;
 mod sections;
 
 pub use sections::{Admin, Drain, Filter, Log, LogFormat, Mesh, TlsFiles, loopback};
@@ -24,13 +25,15 @@ pub trait Check {
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)>;
 }
 
-/// A configuration that cannot be used. Names the file, then the field, then what is wrong.
+/// A configuration that cannot be used. Names file, line and field, then what is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{}: cannot be read", file.display())]
     Read { file: PathBuf, source: std::io::Error },
+    /// `message` begins with the field, where the text is TOML at all.
     #[error("{}:{line}: {message}", file.display())]
-    Parse { file: PathBuf, line: usize, message: String },
+    Line { file: PathBuf, line: usize, message: String },
+    /// Of a field that is not written down, or of one of several.
     #[error("{}: {field}: {message}", file.display())]
     Field { file: PathBuf, field: &'static str, message: String },
 }
@@ -42,15 +45,31 @@ pub fn load<T: DeserializeOwned + Check>(file: &Path) -> Result<T, ConfigError> 
     parse(file, &text)
 }
 
-/// Checks that every file that `config` names can be read. `file` is where `config` came from.
+impl ConfigError {
+    /// `field` of the configuration in `file` is wrong. Finds its line there.
+    pub fn of_field(file: &Path, field: &'static str, message: String) -> Self {
+        let text = file::read_text(file, CONFIG_BYTES_MAX).unwrap_or_default();
+        Self::in_text(file, &text, (field, message))
+    }
+
+    fn in_text(file: &Path, text: &str, (field, message): (&'static str, String)) -> Self {
+        let file = file.into();
+        match place::line_of(text, field, &message) {
+            Some(line) => Self::Line { file, line, message: format!("{field}: {message}") },
+            None => Self::Field { file, field, message },
+        }
+    }
+}
+
+/// Checks that every file that `config` names can be read, so that its field and line can be told.
+/// What is in the files is for those who load them. `file` is where `config` came from.
 pub fn check_files<T: Check>(file: &Path, config: &mut T) -> Result<(), ConfigError> {
     for (field, path) in config.files() {
         // Opening alone would let a folder pass.
         let read = std::fs::File::open(&*path).and_then(|mut opened| opened.read(&mut [0]));
-        read.map_err(|why| ConfigError::Field {
-            file: file.into(),
-            field,
-            message: format!("{} cannot be read: {why}", path.display()),
+        read.map_err(|why| {
+            let message = format!("{} cannot be read: {why}", path.display());
+            ConfigError::of_field(file, field, message)
         })?;
     }
     Ok(())
@@ -58,22 +77,24 @@ pub fn check_files<T: Check>(file: &Path, config: &mut T) -> Result<(), ConfigEr
 
 fn parse<T: DeserializeOwned + Check>(file: &Path, text: &str) -> Result<T, ConfigError> {
     let mut config: T = toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let line = text[..start].matches('\n').count() + 1;
+        let span = error.span().unwrap_or_default();
+        let line = place::line(text, span.start);
         // The parser puts what it expected on lines of its own.
-        let message = error.message().replace('\n', ", ");
-        ConfigError::Parse { file: file.into(), line, message }
+        let mut message = error.message().replace('\n', ", ");
+        if let Some(field) = place::field_at(text, &span)
+            // Some types know their field themselves.
+            && !message.starts_with(&format!("{field}: "))
+        {
+            message = format!("{field}: {message}");
+        }
+        ConfigError::Line { file: file.into(), line, message }
     })?;
     let folder = file.parent().unwrap_or(Path::new(""));
     for (_, path) in config.files() {
         *path = folder.join(&*path);
     }
     // Each type refuses bad values by itself. What is left are rules between fields.
-    config.check().map_err(|(field, message)| ConfigError::Field {
-        file: file.into(),
-        field,
-        message,
-    })?;
+    config.check().map_err(|wrong| ConfigError::in_text(file, text, wrong))?;
     Ok(config)
 }
 
@@ -157,23 +178,24 @@ listen = "127.0.0.1:7001"
         let cases: &[(&str, &str, &str)] = &[
             // Replace, by, and what `hub.toml:` is followed by.
             ("key_file", "keyfile",
-             "8: unknown field `keyfile`, expected one of `chain_file`, `key_file`, `trust_file`"),
+             "8: tls: unknown field `keyfile`, expected one of `chain_file`, `key_file`, \
+              `trust_file`"),
             ("key_file = \"/etc/mesh/key.pem\"\n", "",
-             "6: missing field `key_file`"),
+             "6: tls: missing field `key_file`"),
             ("id = \"ir\"", "id = \"IR\"",
-             "3: mesh id has 'I' at byte 0, want a-z, 0-9 or an inner '-'"),
+             "3: mesh.id: mesh id has 'I' at byte 0, want a-z, 0-9 or an inner '-'"),
             ("domain = \"mesh.ir\"", "domain = \"Mesh\"",
-             "2: mesh domain \"Mesh\" is no DNS name of 1 to 126 bytes"),
+             "2: mesh: mesh domain \"Mesh\" is no DNS name of 1 to 126 bytes"),
             ("127.0.0.1:7001", "127.0.0.1",
-             "12: invalid socket address syntax"),
+             "12: admin.listen: invalid socket address syntax"),
             ("127.0.0.1:7001", "0.0.0.0:7001",
-             " admin.listen: 0.0.0.0:7001 is no loopback address, want such as 127.0.0.1:7001"),
+             "12: admin.listen: 0.0.0.0:7001 is no loopback address, want such as 127.0.0.1:7001"),
             ("[admin]", "[log]\nformat = \"xml\"\n[admin]",
-             "12: unknown variant `xml`, expected `json` or `text`"),
+             "12: log.format: unknown variant `xml`, expected `json` or `text`"),
             ("[admin]", "[log]\nfilter = \"mesh=loud\"\n[admin]",
              &filter),
             ("[admin]", "[drain]\ngrace_ms = -1\n[admin]",
-             "12: invalid value: integer `-1`, expected u64"),
+             "12: drain.grace_ms: invalid value: integer `-1`, expected u64"),
             ("[admin]", "[drain]\ngrace_ms = 3600001\n[admin]",
              "12: drain.grace_ms: 3600001 exceeds 3600000"),
             ("[admin]", "[admin",
@@ -200,12 +222,12 @@ listen = "127.0.0.1:7001"
         std::fs::write(folder.path().join("pki/chain.pem"), "").unwrap();
         let mut sample: Sample = load(&file).unwrap();
         let error = check_files(&file, &mut sample).unwrap_err().to_string();
-        let a_folder = "hub.toml: tls.key_file: ";
+        let a_folder = "hub.toml:8: tls.key_file: ";
         assert!(error.contains(a_folder) && error.contains("pki cannot be read: "), "{error}");
 
         sample.tls.key_file = sample.tls.chain_file.clone();
         let error = check_files(&file, &mut sample).unwrap_err().to_string();
-        assert!(error.contains("hub.toml: tls.trust_file: "), "{error}");
+        assert!(error.contains("hub.toml:9: tls.trust_file: "), "{error}");
         sample.tls.trust_file = sample.tls.chain_file.clone();
         check_files(&file, &mut sample).unwrap();
     }

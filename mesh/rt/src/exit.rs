@@ -52,10 +52,16 @@ pub enum CmdError {
     Failure(Box<dyn Error + Send + Sync>),
 }
 
+/// The half of a daemon's start that only reads, for `--check-config`.
+pub trait Rehearse: Check {
+    /// Loads all that a start would load, and binds no port. An error names the file to look at.
+    fn rehearse(&self) -> Result<(), CmdError>;
+}
+
 /// Runs a daemon: reads its arguments and its configuration, then hands it over to `run`.
 pub fn run_daemon<C, F>(program: &Program, run: impl FnOnce(C) -> F) -> ExitCode
 where
-    C: DeserializeOwned + Check,
+    C: DeserializeOwned + Rehearse,
     F: Future<Output = Result<(), CmdError>>,
 {
     run_words(program, std::env::args_os(), run)
@@ -94,7 +100,7 @@ fn run_words<C, F>(
     run: impl FnOnce(C) -> F,
 ) -> ExitCode
 where
-    C: DeserializeOwned + Check,
+    C: DeserializeOwned + Rehearse,
     F: Future<Output = Result<(), CmdError>>,
 {
     let args = match DaemonArgs::parse_from_words(program, words) {
@@ -111,6 +117,7 @@ where
             return run(config).await;
         }
         config::check_files(&args.config, &mut config)?;
+        config.rehearse()?;
         writeln!(std::io::stdout(), "{}: ok", args.config.display()).map_err(CmdError::failure)
     })
 }
@@ -167,6 +174,7 @@ impl From<ConfigError> for CmdError {
 mod tests {
     use super::*;
     use crate::config::TlsFiles;
+    use crate::tls::Trust;
 
     #[derive(Debug, thiserror::Error)]
     #[error("the link to {to} is down")]
@@ -232,12 +240,19 @@ mod tests {
         }
     }
 
+    impl Rehearse for Sample {
+        fn rehearse(&self) -> Result<(), CmdError> {
+            Trust::load(&self.tls.trust_file).map(drop).map_err(CmdError::usage)
+        }
+    }
+
     #[test]
     fn a_daemon_runs_with_its_configuration_or_checks_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.toml");
         let files = ["chain_file", "key_file", "trust_file"].map(|field| format!("{field} = 'f'"));
-        std::fs::write(&file, format!("[tls]\n{}", files.join("\n"))).unwrap();
+        let text = format!("[tls]\n{}", files.join("\n"));
+        std::fs::write(&file, &text).unwrap();
         // Answers the exit code, and whether the daemon ran.
         let run = |words: &[&str]| {
             let mut ran = false;
@@ -252,6 +267,12 @@ mod tests {
         assert_eq!(run(&[]), (ExitCode::from(1), true));
         assert_eq!(run(&["--check-config"]), (ExitCode::from(2), false), "no file f");
         std::fs::write(folder.path().join("f"), "").unwrap();
+        assert_eq!(run(&["--check-config"]), (ExitCode::from(2), false), "an empty file f");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&key).unwrap().pem();
+        std::fs::write(folder.path().join("f"), authority).unwrap();
         assert_eq!(run(&["--check-config"]), (ExitCode::SUCCESS, false));
         assert_eq!(run(&["--no-such"]), (ExitCode::from(2), false));
         std::fs::remove_file(&file).unwrap();

@@ -3,17 +3,17 @@
 use http::Uri;
 use tonic::transport::{Channel, Endpoint, Server};
 
-/// Streams that a peer may have open on one connection: a link has one per lane and direction,
-/// and the rest is for a link that is being replaced.
-const STREAMS_MAX: u32 = 8;
+/// Streams that a peer may have open on one connection: each lane has a connection of its own and
+/// one stream on it, and a second may begin before the first has ended.
+const STREAMS_MAX: u32 = 2;
 
 /// Bytes under way on one stream: several full batches, so that a lane fills a long line.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// Bytes under way on one connection: as much again, so that bulk cannot starve quick.
+/// Bytes under way on one connection: as much again, so that the stream alone sets the pace.
 const CONNECTION_WINDOW_BYTES: u32 = 2 * STREAM_WINDOW_BYTES;
 
-/// One HTTP/2 frame. Fewer, larger frames cost less; larger ones hold up the other lane longer.
+/// One HTTP/2 frame. Fewer, larger frames cost less; larger ones hold up what is urgent.
 const FRAME_BYTES_MAX: u32 = 64 * 1024;
 
 /// Headers of one request. A link is opened with a few hundred bytes of them.

@@ -1,9 +1,11 @@
-//! What a node writes about itself: one event per line on stderr, panics among them.
+//! What a node writes about itself: one event per line on stderr, panics among them. Only a filter
+//! that leaves out the errors of this module brings a panic's plain lines there instead.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
-use tracing::{Subscriber, error};
+use tracing::{Level, Subscriber, enabled, error};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -24,8 +26,8 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
     subscriber(log, std::io::stderr)?.try_init()?;
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        log_panic(panic);
-        default(panic);
+        // The default hook writes plain lines, which are better than none at all.
+        if enabled!(Level::ERROR) { log_panic(panic) } else { default(panic) }
     }));
     Ok(())
 }
@@ -48,7 +50,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("a value that is no text");
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current();
-    error!(panic = message, location, thread = thread.name(), "a thread panicked");
+    let backtrace = Backtrace::capture();
+    // Only where RUST_BACKTRACE asks for it.
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    error!(panic = message, location, thread = thread.name(), backtrace, "a thread panicked");
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the programs that hold exchanges do with them.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +13,12 @@ use mesh_proto::frame::{Close, Frame, Open};
 use super::{Book, QUEUED_BYTES_MAX, Terms, misuse};
 use crate::outbox::{Flow, cost_bytes};
 use crate::slot::{Event, Slot};
+
+/// A flow may have so many times as many exchanges open as there are places left. So one flow can
+/// have nearly all of a lane, and never the last of it: what others need is there when they come.
+/// A. K. Choudhury and E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet
+/// Switches", IEEE/ACM Transactions on Networking 6(2), 1998.
+const FLOW_SHARE: u32 = 8;
 
 impl Book {
     /// Opens an exchange, and answers its key.
@@ -26,10 +33,17 @@ impl Book {
             let detail = format!("{} exchanges are under way to {}", self.ours_open, self.peer);
             return Err(Problem::new(Reason::Overloaded, self.me.clone(), detail));
         }
+        let of_flow = self.ours_by_flow.get(&flow).copied().unwrap_or(0);
+        let free = self.terms.ours_max - self.ours_open;
+        if free.saturating_mul(FLOW_SHARE) <= of_flow {
+            let detail = format!("{of_flow} exchanges of {flow} are under way to {}", self.peer);
+            return Err(Problem::new(Reason::Overloaded, self.me.clone(), detail));
+        }
         self.check_open(&open, self.terms.send_bytes)?;
         let key = self.next_key;
         self.next_key += 2;
         self.ours_open += 1;
+        *self.ours_by_flow.entry(Arc::clone(&flow)).or_default() += 1;
         self.opened_total += 1;
         let Terms { send_bytes, receive_bytes, .. } = self.terms;
         self.slots.insert(key, Slot::ours(flow, receive_bytes, send_bytes));

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
+use super::acceptor::AdmitKey;
 use super::identity::{Identity, TlsError, Trust};
 use super::peer::PeerIdentity;
 use super::stream::{Dialled, Secured};
@@ -55,7 +56,8 @@ impl Connector {
             return Err(TlsError::NoListener { node: expect });
         }
         let server_name = mesh.dns_name(&expect).try_into().expect("a hub's name is a DNS name");
-        let verifier = ServerVerifier { chain: ChainVerifier { mesh, trust }, expect };
+        let verifier =
+            ServerVerifier { chain: ChainVerifier { mesh, trust }, expect, admit_key: None };
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("aws-lc-rs has suites for TLS 1.3")
@@ -67,6 +69,15 @@ impl Connector {
         config.enable_early_data = false;
         let tls = Arc::new(config).into();
         Ok(Self { verifier, server_name, handshake_max: HANDSHAKE_MAX, tls })
+    }
+
+    /// Asks `admit_key` too, during the handshake, so that a refused peer gets no byte from us.
+    pub fn with_admit_key(mut self, admit_key: AdmitKey) -> Self {
+        self.verifier.admit_key = Some(admit_key);
+        let mut config = ClientConfig::clone(self.tls.config());
+        config.dangerous().set_certificate_verifier(Arc::new(self.verifier.clone()));
+        self.tls = Arc::new(config).into();
+        self
     }
 
     /// Judges certificates by another clock than the system's.

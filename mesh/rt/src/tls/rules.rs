@@ -56,6 +56,11 @@ pub enum Rule {
     Unexpected { found: Box<NodeName>, want: Box<NodeName> },
     #[error("{node} may not dial this listener")]
     NotAdmitted { node: NodeName },
+    #[error(
+        "the key of {node} is not active in our directory, check that the directory is the \
+         current one and that its link_keys list this key"
+    )]
+    KeyNotActive { node: NodeName },
 }
 
 /// Reads a certificate that is one whole DER value.

@@ -58,6 +58,7 @@ pub(super) struct ClientVerifier {
 pub(super) struct ServerVerifier {
     pub(super) chain: ChainVerifier,
     pub(super) expect: NodeName,
+    pub(super) admit_key: Option<AdmitKey>,
 }
 
 /// What both sides verify in the same way.
@@ -122,6 +123,13 @@ impl ServerCertVerifier for ServerVerifier {
         if found != self.expect {
             let (found, want) = (Box::new(found), Box::new(self.expect.clone()));
             return Err(broken(Rule::Unexpected { found, want }));
+        }
+        if let Some(AdmitKey(admit_key)) = &self.admit_key {
+            let chain = [end_entity.clone()];
+            let peer = PeerIdentity::from_chain(&self.chain.mesh, &chain).map_err(broken)?;
+            if !admit_key(&peer) {
+                return Err(broken(Rule::KeyNotActive { node: peer.node }));
+            }
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh_rt::tls::{Connector, HandshakeError, Identity, Rule, explain};
+use mesh_rt::tls::{AdmitKey, Connector, HandshakeError, Identity, Rule, explain};
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -94,6 +94,25 @@ async fn another_node_below_the_same_anchor_is_not_the_one_expected() {
     let forged = nation.show(&forged, &[&health]);
     let error = dial(&connector, &forged).await.unwrap_err();
     assert!(explain(&error).unwrap().contains("NameConstraint"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_upper_whose_key_is_not_active_is_refused() {
+    let nation = Nation::new();
+    let active = nation.issue("hub.centre");
+    let key = active.spki_sha256;
+    let connector = nation.dialler("hub.health", "hub.centre");
+    let connector = connector.with_admit_key(AdmitKey(Arc::new(move |peer| peer.spki == key)));
+    let centre = Identity::load(&active.chain_file, &active.key_file).unwrap();
+    dial(&connector, &centre).await.expect("the active key");
+
+    // The same name from the same authority, with a key that was replaced or never listed.
+    let error = dial(&connector, &nation.identity("hub.centre")).await.unwrap_err();
+    assert_eq!(error.rule(), Some(&Rule::KeyNotActive { node: nation.node("hub.centre") }));
+    let want = "we refused the peer's certificate: the key of hub.centre is not active in our \
+                directory, check that the directory is the current one and that its link_keys \
+                list this key";
+    assert_eq!(explain(&error).unwrap(), want);
 }
 
 #[tokio::test]

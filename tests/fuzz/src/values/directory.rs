@@ -165,11 +165,12 @@ fn one_service(dice: &mut Dice, address: mesh_core::address::ServiceAddress) -> 
     for _ in 0..=dice.below(4) {
         ids.insert(parsed(&word(dice)));
     }
-    let operations = ids.into_iter().map(|id| Operation {
+    let operations = ids.into_iter().enumerate().map(|(index, id)| Operation {
         id,
         kind: *dice.pick(&[OperationKind::Inquiry, OperationKind::Submission]),
         method: method(dice),
-        path: template(dice),
+        // The number keeps two of them apart.
+        path: parsed(format!("/o{index}{}", template(dice)).trim_end_matches('/')),
     });
     let operations = operations.collect();
     Service { address, timeout_ms, operations }

@@ -28,6 +28,29 @@ fn openings_of_several_flows_arrive_in_rising_order() {
     assert_eq!(arrived, (0..15).map(|index| 2 * index + 1).collect::<Vec<_>>());
 }
 
+/// However much one flow has under way, another finds places; and a flow that is alone has most.
+#[test]
+fn no_flow_takes_the_last_places_of_a_lane() {
+    let (mut dialler, _) = pair(1000);
+    let mut open_until_refused = |flow: &str| {
+        let mut count = 0;
+        loop {
+            match dialler.open(flow.into(), open(1, b"", None)) {
+                Ok(_) => count += 1,
+                Err(refused) => {
+                    assert_eq!(refused.reason, Reason::Overloaded);
+                    return count;
+                }
+            }
+        }
+    };
+    let flood = open_until_refused("flood");
+    assert!((850..950).contains(&flood), "{flood}");
+    let second = open_until_refused("second");
+    assert!((50..150).contains(&second), "{second}");
+    assert!(0 < open_until_refused("third"));
+}
+
 /// A peer that never saw the opening must not see its end.
 #[test]
 fn what_is_cancelled_before_it_left_leaves_no_trace() {
@@ -94,7 +117,7 @@ fn a_drain_refuses_what_has_not_left() {
 /// A thousand that end at once, each with a sentence, are still messages that a peer takes.
 #[test]
 fn batches_fit_a_message_whatever_is_in_them() {
-    let (mut dialler, _) = pair(4096);
+    let (mut dialler, _) = pair(2 * 4096);
     let mut keys = Vec::new();
     let long: HopName = "n".repeat(253).parse().unwrap();
     for _ in 0..4096 {
@@ -163,7 +186,7 @@ fn openings_beyond_the_limits_are_refused_here() {
 #[test]
 fn no_exchange_starves() {
     const EXCHANGES: u64 = 200;
-    let (mut dialler, mut listener) = pair(EXCHANGES as u32);
+    let (mut dialler, mut listener) = pair(2 * EXCHANGES as u32);
     let flow = |index: u64| if index < EXCHANGES - 2 { "many" } else { "few" };
     let mut begin = |index| dialler.open(flow(index).into(), open(index, b"", None)).unwrap();
     let keys: Vec<u64> = (0..EXCHANGES).map(&mut begin).collect();

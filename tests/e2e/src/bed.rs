@@ -97,6 +97,21 @@ impl Bed {
         std::fs::read_to_string(&self.node(node).log).expect("every node has a log")
     }
 
+    /// Waits until the log of a node has `count` lines with all of `words`: a node tells what
+    /// happened when it is over, which a caller may know before.
+    pub async fn wait_log(&self, node: &str, words: &[&str], count: usize) {
+        let began = Instant::now();
+        loop {
+            let log = self.log(node);
+            let tells = |line: &&str| words.iter().all(|word| line.contains(word));
+            if count <= log.lines().filter(tells).count() {
+                return;
+            }
+            assert!(began.elapsed() < READY_MAX, "{words:?} is not {count} times in:\n{log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Asks `path` until it is answered, as it must be after a repair.
     pub async fn wait_answered(&self, path: &str) {
         let began = Instant::now();

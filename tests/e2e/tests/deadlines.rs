@@ -32,8 +32,7 @@ async fn backend_trickle_deadline() {
     assert!(answer.broken.is_some(), "it must not look whole: {answer:?}");
     assert!(answer.elapsed < ENDED_BY, "{:?}", answer.elapsed);
     wait_abandoned(&bed, 1).await;
-    let log = bed.log(HOPS[4]);
-    assert!(log.contains("DEADLINE_EXCEEDED"), "{log}");
+    bed.wait_log(HOPS[4], &["DEADLINE_EXCEEDED"], 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,8 +79,7 @@ async fn the_middle_of_a_body_breaks_and_says_so() {
         let answer = head.whole().await;
         println!("{victim} killed in the middle of a body: {:?}", answer.broken);
         assert!(answer.broken.is_some(), "{victim}: it looks whole: {answer:?}");
-        let log = bed.log(HOPS[0]);
-        assert!(log.contains("LINK_LOST") && log.contains(victim), "{log}");
+        bed.wait_log(HOPS[0], &["LINK_LOST", victim], 1).await;
         bed.nation.restart(victim).expect(victim);
         bed.wait_ready();
         bed.wait_answered("/cards/1").await;

@@ -170,7 +170,7 @@ fn read_frame(frame: wire::Frame) -> Result<Frame, Malformed> {
         Kind::Credit(credit) => {
             Ok(Frame::Credit { exchange: numbered(credit.exchange)?, bytes: credit.bytes })
         }
-        Kind::Hello(hello) => read_hello(hello).map(|hello| Frame::Hello(Box::new(hello))),
+        Kind::Hello(hello) => read_hello(*hello).map(|hello| Frame::Hello(Box::new(hello))),
         Kind::Ping(ping) => Ok(Frame::Ping { sequence: ping.sequence, reply: ping.reply }),
         Kind::Drain(drain) => Ok(Frame::Drain { grace: Duration::from_millis(drain.grace_ms) }),
         Kind::Witness(_) => Err(Malformed::too_new("witness")),
@@ -307,7 +307,7 @@ fn write_frame(frame: Frame) -> wire::Frame {
             Kind::Cancel(wire::Cancel { exchange, problem: Some(write_problem(&problem)) })
         }
         Frame::Credit { exchange, bytes } => Kind::Credit(wire::Credit { exchange, bytes }),
-        Frame::Hello(hello) => Kind::Hello(write_hello(*hello)),
+        Frame::Hello(hello) => Kind::Hello(Box::new(write_hello(*hello))),
         Frame::Ping { sequence, reply } => Kind::Ping(wire::Ping { sequence, reply }),
         Frame::Drain { grace } => Kind::Drain(wire::Drain { grace_ms: grace.as_millis() as u64 }),
     };

@@ -6,13 +6,13 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mesh_core::limits::{BATCH_FRAMES_MAX, DATA_BYTES_MAX, EXCHANGES_MAX, FRAME_BYTES_OVERHEAD};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::frame::Frame;
+use rustc_hash::FxHashMap;
 
 pub(crate) use self::receive::Violation;
 use crate::outbox::{Flow, Outbox, cost_bytes};
@@ -51,9 +51,9 @@ pub(crate) struct Book {
     peer: HopName,
     terms: Terms,
     /// By key.
-    slots: HashMap<u64, Slot>,
+    slots: FxHashMap<u64, Slot>,
     /// Keys of our exchanges by number, for those that the peer has seen.
-    keys: HashMap<u64, u64>,
+    keys: FxHashMap<u64, u64>,
     outbox: Outbox,
     next_key: u64,
     /// The number of our next exchange that leaves.
@@ -61,7 +61,7 @@ pub(crate) struct Book {
     highest_theirs: u64,
     ours_open: u32,
     /// Of those, how many each flow has.
-    ours_by_flow: HashMap<Flow, u32>,
+    ours_by_flow: FxHashMap<Flow, u32>,
     theirs_open: u32,
     /// The peer's exchanges that are open, or that somebody here still holds.
     theirs_held: u32,
@@ -101,14 +101,14 @@ impl Book {
             me,
             peer,
             terms,
-            slots: HashMap::new(),
-            keys: HashMap::new(),
+            slots: FxHashMap::default(),
+            keys: FxHashMap::default(),
             outbox: Outbox::default(),
             next_key: first,
             next_ours: first,
             highest_theirs: 0,
             ours_open: 0,
-            ours_by_flow: HashMap::new(),
+            ours_by_flow: FxHashMap::default(),
             theirs_open: 0,
             theirs_held: 0,
             opened_total: 0,
@@ -320,7 +320,7 @@ fn misuse(me: &HopName, what: &str) -> Problem {
 }
 
 /// One exchange of `flow` is over.
-fn uncount(flows: &mut HashMap<Flow, u32>, flow: &Flow) {
+fn uncount(flows: &mut FxHashMap<Flow, u32>, flow: &Flow) {
     if let Some(count) = flows.get_mut(flow) {
         *count -= 1;
         if *count == 0 {

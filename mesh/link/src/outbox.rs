@@ -4,12 +4,13 @@
 //! Deficit round robin: M. Shreedhar and G. Varghese, "Efficient Fair Queueing Using Deficit Round
 //! Robin", SIGCOMM 1995.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use mesh_core::limits::{BATCH_BYTES_MAX, BATCH_FRAMES_MAX, DATA_BYTES_MAX, FRAME_BYTES_OVERHEAD};
 use mesh_proto::frame::Frame;
+use rustc_hash::FxHashMap;
 
 /// Whose traffic a frame is: flows share a lane fairly. One cluster is one flow.
 pub type Flow = Arc<str>;
@@ -117,7 +118,7 @@ impl Queue for VecDeque<Frame> {
 /// Queues that take turns.
 #[derive(Debug)]
 struct Fair<K, Q> {
-    queues: HashMap<K, Turn<Q>>,
+    queues: FxHashMap<K, Turn<Q>>,
     /// Keys of `queues`, each once; the first has the turn.
     order: VecDeque<K>,
 }
@@ -133,7 +134,7 @@ struct Turn<Q> {
 
 impl<K, Q> Default for Fair<K, Q> {
     fn default() -> Self {
-        Self { queues: HashMap::new(), order: VecDeque::new() }
+        Self { queues: FxHashMap::default(), order: VecDeque::new() }
     }
 }
 

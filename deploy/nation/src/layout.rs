@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -249,16 +251,31 @@ impl Layout {
     }
 }
 
-/// Free ports of loopback. Each is held until all are known, so that none is given twice.
+/// Free ports of loopback, below those that systems give to outgoing connections: nobody takes one
+/// between its choice and its use, or while its node is down. Each is held until all are known, so
+/// that none is given twice.
 #[derive(Default)]
 struct Ports(Vec<TcpListener>);
 
 impl Ports {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+
     fn free(&mut self) -> Result<SocketAddr, LayoutError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LayoutError::Port)?;
-        let address = listener.local_addr().map_err(LayoutError::Port)?;
-        self.0.push(listener);
-        Ok(address)
+        let mut failure = ErrorKind::AddrInUse.into();
+        for _ in 0..Self::COUNT {
+            // Random, so that two launchers at once do not try the same ones in turn.
+            let random = RandomState::new().build_hasher().finish();
+            let port = Self::FIRST + (random % u64::from(Self::COUNT)) as u16;
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(listener) => {
+                    self.0.push(listener);
+                    return Ok((Ipv4Addr::LOCALHOST, port).into());
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(LayoutError::Port(failure))
     }
 }
 

@@ -71,6 +71,8 @@ fn measure(options: &Options) -> Result<Vec<Run>, Failure> {
         .chain(unary)
         .map(|kind| Contender::start(kind, pki.path(), workers))
         .collect::<Result<Vec<_>, _>>()?;
+    // They have read what they need, so that nothing is left if somebody ends this by force.
+    pki.close()?;
     let most = options.callers.iter().copied().max().unwrap_or(1);
     for contender in &mut contenders {
         contender.carry(Order { callers: most, during_ms: WARM_UP_MS })?;

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// See the module. It lives as long as the test's runtime.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ pub struct Backend {
     /// Requests that came, and those whose connection the agent broke off.
     pub requests: Arc<AtomicU64>,
     pub abandoned: Arc<AtomicU64>,
+    _closed: Arc<TcpSocket>,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -37,15 +38,17 @@ impl Backend {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let raw = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        // Bound and never listening: it refuses connections, and nobody else gets its port.
+        let closed = TcpSocket::new_v4().expect("a socket");
+        closed.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let backend = Self {
             address: listener.local_addr().expect("it is bound"),
             raw_address: raw.local_addr().expect("it is bound"),
             closed_address: closed.local_addr().expect("it is bound"),
             requests: Arc::default(),
             abandoned: Arc::default(),
+            _closed: Arc::new(closed),
         };
-        drop(closed);
         tokio::spawn(backend.clone().serve(listener));
         tokio::spawn(serve_raw(raw));
         backend

@@ -25,7 +25,7 @@ struct Options {
     /// What the nation is made of
     #[arg(long, value_name = "FILE", default_value = "deploy/nation/plans/two-clusters.toml")]
     plan: PathBuf,
-    /// Keep PKI, configurations and logs in this directory; it must not be there yet
+    /// Keep PKI, configurations and logs in this directory, which must be empty or not there yet
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// Print one JSON object per inquiry instead of text
@@ -137,6 +137,10 @@ impl Scratch {
             None => std::env::temp_dir().join(format!("nation-{}", std::process::id())),
         };
         std::fs::create_dir_all(&dir)?;
+        if dir.read_dir()?.next().is_some() {
+            let message = format!("{} is not empty, choose another directory", dir.display());
+            return Err(std::io::Error::other(message));
+        }
         Ok(Self(dir.canonicalize()?, keep.is_some()))
     }
 }

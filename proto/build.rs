@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "mesh/exchange/v1/exchange.proto",
     "mesh/link/v1/link.proto",
     "mesh/directory/v1/directory.proto",
     "mesh/admin/v1/admin.proto",
+    "mesh/registry/v1/registry.proto",
 ];
 
 /// Large messages that few frames carry: boxed, so that every frame does not pay for their size.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mesh_core::address::{ServiceAddress, SystemAddress};
-use mesh_core::directory::Directory;
 use mesh_core::exchange::ExchangeId;
 use mesh_core::id::OperationId;
 use mesh_core::operation::OperationKind;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::Spawn;
+use mesh_node::LiveDirectory;
 use mesh_rt::clock::Clock;
 use mesh_rt::metrics::{Counters, InFlight};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ pub struct Agent {
     pub system: SystemAddress,
     /// Its name in errors and timings.
     pub hop: HopName,
-    pub directory: Arc<Directory>,
+    pub directory: LiveDirectory,
     pub counters: Counters,
     pub clock: Arc<dyn Clock>,
     /// The owner of its tasks.

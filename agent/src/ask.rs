@@ -102,7 +102,8 @@ impl Consumer {
         record: &mut Record,
     ) -> Result<Release, Refusal> {
         let asked = r1::read(head).map_err(|flaw| self.refuse(flaw))?;
-        let clear = clearance::decide(&self.agent.directory, &self.agent.system, &asked);
+        let directory = self.agent.directory.now();
+        let clear = clearance::decide(&directory, &self.agent.system, &asked);
         let clear = clear.map_err(|flaw| self.refuse(flaw))?;
         let names = Arc::new(Names {
             consumer: asked.client.clone(),
@@ -134,7 +135,7 @@ impl Consumer {
             operator: asked.operator,
             idempotency_key: asked.idempotency_key,
             retry_of: None,
-            directory: self.agent.directory.position(),
+            directory: directory.position(),
         };
         let keyed = header.idempotency_key.is_some();
         let header = write_request(&header);

@@ -116,7 +116,7 @@ impl Bound {
         let agent = Agent {
             system: config.system,
             hop: node.hop(),
-            directory: Arc::clone(&node.directory),
+            directory: node.directory.clone(),
             counters: node.counters.clone(),
             clock: Arc::clone(&node.clock),
             spawn: node.spawn(),
@@ -143,17 +143,15 @@ impl Bound {
         let (listens, admin) = (local.local_addr(), operators.local_addr());
         let system = &agent.system;
         info!(%system, local = %listens, %admin, "agent listens");
-        for service in
-            backends.services().filter(|service| node.directory.service(service).is_none())
-        {
+        let directory = node.directory.now();
+        for service in backends.services().filter(|service| directory.service(service).is_none()) {
             warn!(%service, "the directory has no such service, so nobody can ask for it");
         }
         let hub = upper.node.clone();
         let provider = Arc::new(Provider::new(agent.clone(), backends));
         let uplink = start_uplink(&node, upper, provider, random.random())?;
         let consumer = Consumer::new(agent, Arc::clone(&uplink), hub.clone(), random);
-        let sides =
-            Sides { upper: Some((hub, Arc::clone(&uplink))), lower: None, expected: Vec::new() };
+        let sides = Sides { upper: Some((hub, Arc::clone(&uplink))), ..Sides::default() };
         let served = operators.serve(&node, sides);
         let drain = node.drain.clone();
         node.drain.spawn(async move {

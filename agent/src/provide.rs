@@ -154,7 +154,8 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
         return Err(Flaw::new(Reason::RouteStale, detail));
     }
     let wish = Wish { consumer, service, operation, purpose };
-    permit::confirm(&agent.directory, &wish, permission)
+    let directory = agent.directory.now();
+    permit::confirm(&directory, &wish, permission)
         .map_err(|denied| Flaw::new(Reason::NotPermitted, denied.to_string()))?;
     if header.head_digest != sha256(head) {
         let detail = "the request's head is not the one that its header describes";
@@ -166,7 +167,7 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
     let path = RequestPath::new(&head.path)
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
     // Another operation may say more of this path than the declared one does.
-    let service = agent.directory.service(service);
+    let service = directory.service(service);
     let found = service.and_then(|service| service.operation(head.method, path));
     if !found.is_some_and(|found| found.id == *operation && found.kind == header.kind) {
         let detail = format!("method and path are not those of the operation {operation}");
@@ -298,7 +299,7 @@ impl Answering<'_> {
             answered_at_unix_ms: self.agent.clock.unix_ms(),
             body,
             head_digest: sha256(&head),
-            directory: self.agent.directory.position(),
+            directory: self.agent.directory.now().position(),
         };
         let mut hops = self.hops.clone();
         hops.push(HopTime { hop: self.agent.hop.clone(), elapsed: self.arrived.elapsed() });

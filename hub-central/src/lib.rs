@@ -13,7 +13,7 @@ use std::time::Duration;
 use mesh_core::directory::Directory;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::lower::Lower;
-use mesh_node::operators::{Operators, Sides};
+use mesh_node::operators::{Expected, Operators, Sides};
 use mesh_node::{Node, NodeError, NodeFiles};
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
@@ -101,7 +101,7 @@ impl Bound {
         let sides = Sides {
             upper: None,
             lower: Some((lower.peers(), lower.handshakes())),
-            expected: neighbours(&node.directory),
+            expected: Expected(Arc::new(neighbours)),
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         lower.serve(&node, centre, grace);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use mesh_core::directory::Directory;
 use mesh_core::exchange::RequestHeader;
 use mesh_core::node::{Home, NodeName};
 use mesh_core::permit::{self, NotPermitted, Wish};
@@ -31,13 +32,14 @@ impl Centre {
     fn decide(&self, header: &RequestHeader, incoming: &Incoming) -> Result<Onward, Problem> {
         let from = incoming.lane.peer();
         let RequestHeader { consumer, service, operation, purpose, permission, .. } = header;
-        let next = route::at_centre(&self.node.directory, &from.node, consumer, &service.system)
+        let directory = self.node.directory.now();
+        let next = route::at_centre(&directory, &from.node, consumer, &service.system)
             .map_err(|reason| self.refusal(reason, header, &from.hop))?;
         let wish = Wish { consumer, service, operation, purpose };
-        permit::confirm(&self.node.directory, &wish, permission)
+        permit::confirm(&directory, &wish, permission)
             .map_err(|NotPermitted| self.refusal(Reason::NotPermitted, header, &from.hop))?;
         let lane = self.lane(&next, incoming)?;
-        Ok(Onward { lane, flows: self.flows(header) })
+        Ok(Onward { lane, flows: flows(&directory, header) })
     }
 
     fn lane(&self, next: &NodeName, incoming: &Incoming) -> Result<Lane, Problem> {
@@ -52,15 +54,6 @@ impl Centre {
         })
     }
 
-    /// One cluster is one flow, and so is each system at the edge.
-    fn flows(&self, header: &RequestHeader) -> Flows {
-        let flow = |system| match self.node.directory.home(system) {
-            Some(Home::Cluster(cluster)) => cluster.as_str().into(),
-            Some(Home::Centre) | None => system.to_string().into(),
-        };
-        Flows { request: flow(&header.consumer), answer: flow(&header.service.system) }
-    }
-
     fn refusal(&self, reason: Reason, header: &RequestHeader, from: &HopName) -> Problem {
         if reason == Reason::SourceMismatch {
             let RequestHeader { exchange, consumer, .. } = header;
@@ -71,6 +64,15 @@ impl Centre {
         }
         self.node.problem(reason, NotPermitted.to_string())
     }
+}
+
+/// One cluster is one flow, and so is each system at the edge.
+fn flows(directory: &Directory, header: &RequestHeader) -> Flows {
+    let flow = |system| match directory.home(system) {
+        Some(Home::Cluster(cluster)) => cluster.as_str().into(),
+        Some(Home::Centre) | None => system.to_string().into(),
+    };
+    Flows { request: flow(&header.consumer), answer: flow(&header.service.system) }
 }
 
 impl Accept for Centre {

@@ -41,7 +41,7 @@ impl Files {
         let _ = issue("hub.health");
         let link_keys = [&centre, &listed].map(|(name, issued)| LinkKey {
             node: mesh.dns_name(name),
-            spki_sha256: issued.spki_sha256.to_string(),
+            spki_sha256: issued.spki_sha256,
         });
         let objects = Objects { link_keys: link_keys.into(), ..Objects::default() };
         let position = DirectoryPosition { epoch: 1, revision: 1, root: None };

@@ -14,7 +14,7 @@ use mesh_core::directory::Directory;
 use mesh_core::id::ClusterId;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::lower::Lower;
-use mesh_node::operators::{Operators, Sides};
+use mesh_node::operators::{Expected, Operators, Sides};
 use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Node, NodeError, NodeFiles};
 use mesh_rt::clock::SystemClock;
@@ -115,7 +115,8 @@ impl Bound {
         let Self { node, cluster, lower, upper, operators, grace, mut random } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%cluster, %mesh, %admin, "hub listens");
-        let expected = agents(&node.directory, &cluster);
+        let here = cluster.clone();
+        let expected = Expected(Arc::new(move |directory| agents(directory, &here)));
         let sides = (lower.peers(), lower.handshakes());
         let hub = Arc::new(Hub::new(node.clone(), cluster, lower.peers()));
         let uplink = start_uplink(&node, upper, hub.from_above(), random.random())?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use mesh_core::directory::Directory;
 use mesh_core::exchange::RequestHeader;
 use mesh_core::id::ClusterId;
 use mesh_core::node::{Home, NodeName};
@@ -53,7 +54,8 @@ impl Hub {
         let hub = Arc::clone(self);
         self.node.drain.spawn(async move {
             let decide = |header: &RequestHeader, incoming: &Incoming| {
-                from(&hub, &Decision { header, incoming })
+                let directory = &hub.node.directory.now();
+                from(&hub, &Decision { header, incoming, directory })
             };
             pass(&hub.node, incoming, decide).await;
         });
@@ -67,7 +69,7 @@ impl Hub {
             AtHub::Up => self.up(decision),
             AtHub::Down => {
                 // Nobody else sees this exchange, so nobody else checks it.
-                self.permit(decision.header)?;
+                self.permit(decision)?;
                 self.down(decision)
             }
         }
@@ -82,14 +84,15 @@ impl Hub {
 
     fn route(&self, from: From<'_>, decision: &Decision<'_>) -> Result<AtHub, Problem> {
         let pair = (&decision.header.consumer, &decision.header.service.system);
-        route::at_hub(&self.node.directory, &self.cluster, from, pair)
+        route::at_hub(decision.directory, &self.cluster, from, pair)
             .map_err(|reason| self.refusal(reason, decision))
     }
 
-    fn permit(&self, header: &RequestHeader) -> Result<(), Problem> {
-        let RequestHeader { consumer, service, operation, purpose, permission, .. } = header;
+    fn permit(&self, decision: &Decision<'_>) -> Result<(), Problem> {
+        let RequestHeader { consumer, service, operation, purpose, permission, .. } =
+            decision.header;
         let wish = Wish { consumer, service, operation, purpose };
-        permit::confirm(&self.node.directory, &wish, permission)
+        permit::confirm(decision.directory, &wish, permission)
             .map_err(|denied| self.node.problem(Reason::NotPermitted, denied.to_string()))
     }
 
@@ -100,7 +103,7 @@ impl Hub {
             let detail = format!("{} has no link to the centre", self.node.hop());
             Problem::new(Reason::CentreUnreachable, centre, detail)
         })?;
-        Ok(Onward { lane, flows: self.flows(decision.header) })
+        Ok(Onward { lane, flows: self.flows(decision) })
     }
 
     fn down(&self, decision: &Decision<'_>) -> Step {
@@ -111,12 +114,13 @@ impl Hub {
             let detail = format!("{} has no link from the agent {hop}", self.node.hop());
             Problem::new(Reason::ProviderUnreachable, hop, detail)
         })?;
-        Ok(Onward { lane, flows: self.flows(decision.header) })
+        Ok(Onward { lane, flows: self.flows(decision) })
     }
 
     /// Flows are clusters where the lane carries several, and systems inside this one.
-    fn flows(&self, header: &RequestHeader) -> Flows {
-        let flow = |system| match self.node.directory.home(system) {
+    fn flows(&self, decision: &Decision<'_>) -> Flows {
+        let Decision { header, directory, .. } = decision;
+        let flow = |system| match directory.home(system) {
             Some(Home::Cluster(cluster)) if cluster != self.cluster => cluster.as_str().into(),
             _ => system.to_string().into(),
         };
@@ -147,6 +151,8 @@ impl Hub {
 struct Decision<'d> {
     header: &'d RequestHeader,
     incoming: &'d Incoming,
+    /// The directory as it was when the exchange came.
+    directory: &'d Directory,
 }
 
 type Step = Result<Onward, Problem>;

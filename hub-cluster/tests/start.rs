@@ -39,7 +39,7 @@ impl Files {
         let listed = issue("hub.centre", "listed");
         let replaced = issue("hub.centre", "replaced");
         issue("hub.health", "hub");
-        let spki_sha256 = listed.spki_sha256.to_string();
+        let spki_sha256 = listed.spki_sha256;
         let link_keys = vec![LinkKey { node: "hub.centre.mesh.ir".into(), spki_sha256 }];
         let objects = Objects { link_keys, ..Objects::default() };
         let position = DirectoryPosition { epoch: 1, revision: 1, root: None };

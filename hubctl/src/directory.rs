@@ -4,17 +4,13 @@
 //! configuration, then `[[clusters]]`, `[[agencies]]`, `[[systems]]`, `[[services]]`,
 //! `[[permissions]]` and `[[link_keys]]`.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use mesh_core::directory::{Objects, Permission};
 use mesh_proto::directory::{SnapshotError, read_snapshot};
-use mesh_proto::malformed::Malformed;
-use mesh_proto::wire::directory::v1::object::Kind;
-use mesh_proto::wire::directory::v1::{Snapshot, SnapshotBody};
 use mesh_rt::directory_file::SNAPSHOT_BYTES_MAX;
 use mesh_rt::exit::CmdError;
-use prost::Message as _;
 use serde::Serialize;
 
 pub use self::source::{DirectorySource, SourceError, encode, read_source};
@@ -78,61 +74,49 @@ struct Compiled {
 impl Contents {
     /// Reads a snapshot, whole or not at all.
     pub fn read(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let directory = read_snapshot(bytes)?;
-        let snapshot = Snapshot::decode(bytes)
-            .and_then(|snapshot| SnapshotBody::decode(snapshot.body))
-            .map_err(|why| Malformed::new("snapshot", why))?;
-        let mut counts = Counts::default();
-        let mut permissions = Vec::new();
-        for kind in snapshot.objects.into_iter().filter_map(|object| object.kind) {
-            match kind {
-                Kind::Cluster(_) => counts.clusters += 1,
-                Kind::Agency(_) => counts.agencies += 1,
-                Kind::System(_) => counts.systems += 1,
-                Kind::Service(_) => counts.services += 1,
-                Kind::LinkKey(_) => counts.link_keys += 1,
-                Kind::Permission(given) => permissions.push(PermissionRow {
-                    id: given.id,
-                    consumer: given.consumer,
-                    service: given.service,
-                    operations: given.operations,
-                    purposes: given.purposes,
-                }),
-                // Of a later version; the directory above would not have been read.
-                Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => {}
-            }
-        }
-        counts.permissions = permissions.len();
+        let directory = read_snapshot(bytes)?.directory;
+        let objects = directory.objects();
         let position = directory.position();
         Ok(Self {
             mesh: directory.mesh().mesh.to_string(),
             domain: directory.mesh().domain().into(),
             epoch: position.epoch,
             revision: position.revision,
-            counts,
-            permissions,
+            counts: Counts::of(&objects),
+            permissions: objects.permissions.into_iter().map(PermissionRow::from).collect(),
         })
+    }
+}
+
+impl Counts {
+    fn of(objects: &Objects) -> Self {
+        Self {
+            clusters: objects.clusters.len(),
+            agencies: objects.agencies.len(),
+            systems: objects.systems.len(),
+            services: objects.services.len(),
+            permissions: objects.permissions.len(),
+            link_keys: objects.link_keys.len(),
+        }
+    }
+}
+
+impl From<Permission> for PermissionRow {
+    fn from(given: Permission) -> Self {
+        Self {
+            id: given.id.to_string(),
+            consumer: given.consumer.to_string(),
+            service: given.service.to_string(),
+            operations: given.operations.iter().map(ToString::to_string).collect(),
+            purposes: given.purposes.iter().map(ToString::to_string).collect(),
+        }
     }
 }
 
 /// Replaces `file` by `bytes`. A crash leaves the old file or the new one, nothing between.
 pub fn write_file(file: &Path, bytes: &[u8]) -> Result<(), SnapshotFileError> {
-    let mut unfinished = file.as_os_str().to_owned();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let mut opened = File::create(&unfinished)?;
-        opened.write_all(bytes)?;
-        opened.sync_all()?;
-        fs::rename(&unfinished, file)?;
-        // The name is durable only when its folder is.
-        File::open(folder)?.sync_all()
-    };
-    write().map_err(|source| SnapshotFileError::Write { file: file.into(), source })
+    mesh_rt::file::replace(file, bytes)
+        .map_err(|source| SnapshotFileError::Write { file: file.into(), source })
 }
 
 pub(crate) fn compile(source: &Path, out: &Path, format: Format) -> Result<Told, CmdError> {
@@ -140,14 +124,7 @@ pub(crate) fn compile(source: &Path, out: &Path, format: Format) -> Result<Told,
     let bytes = encode(&directory).map_err(CmdError::failure)?;
     write_file(out, &bytes).map_err(CmdError::failure)?;
     let DirectorySource { position, mesh, objects } = directory;
-    let counts = Counts {
-        clusters: objects.clusters.len(),
-        agencies: objects.agencies.len(),
-        systems: objects.systems.len(),
-        services: objects.services.len(),
-        permissions: objects.permissions.len(),
-        link_keys: objects.link_keys.len(),
-    };
+    let counts = Counts::of(&objects);
     let compiled = Compiled {
         file: out.into(),
         bytes: bytes.len(),

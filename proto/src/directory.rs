@@ -1,23 +1,32 @@
-//! Snapshots of a directory: bytes to values and back.
+//! Snapshots and entries of a directory, and what a node asks to follow it: bytes to values and
+//! back.
 
 use bytes::Bytes;
-use mesh_core::address::{AgencyAddress, ServiceAddress, SystemAddress};
-use mesh_core::directory::{
-    Agency, Attribute, Cluster, Directory, DirectoryError, IntraCluster, LinkKey, Objects,
-    Permission, Service, System,
-};
-use mesh_core::exchange::{Digest, DirectoryPosition};
+use mesh_core::directory::change::{CHANGES_MAX, Object};
+use mesh_core::directory::history::{ENTRY_BYTES_MAX, Entry, Head};
+use mesh_core::directory::{Directory, DirectoryError, Objects};
+use mesh_core::exchange::Digest;
 use mesh_core::node::MeshDomain;
-use mesh_core::operation::Operation;
 use prost::Message;
 
-use crate::header::{read_kind, write_kind};
-use crate::malformed::{Malformed, absent, digest, parse, parse_optional};
+pub use self::object::{read_change, read_object, write_change, write_object};
+use crate::malformed::{Malformed, absent, at_most, digest, parse};
 use crate::wire::directory::v1 as wire;
-use crate::wire::directory::v1::object::Kind;
+
+mod object;
 
 /// The only scope of protocol version 1.
 const SCOPE_NATION: &str = "nation";
+
+/// What stands for the hash of a head that has none (`EntryBody.previous_hash`).
+const NO_HASH: [u8; 32] = [0; 32];
+
+/// A directory and where its history stands.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub directory: Directory,
+    pub head: Head,
+}
 
 /// Bytes that are no directory, and why.
 #[derive(Debug, thiserror::Error)]
@@ -29,225 +38,128 @@ pub enum SnapshotError {
 }
 
 /// Reads the encoding of a `Snapshot`, whole or not at all.
-pub fn read_snapshot(bytes: &[u8]) -> Result<Directory, SnapshotError> {
+pub fn read_snapshot(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     let snapshot = wire::Snapshot::decode(bytes).map_err(|why| Malformed::new("snapshot", why))?;
     absent("signature", snapshot.signature.is_none())?;
     let snapshot = wire::SnapshotBody::decode(snapshot.body)
         .map_err(|why| Malformed::new("snapshot.body", why))?;
-    if snapshot.scope != SCOPE_NATION {
-        let why = format!("{:?}, want {SCOPE_NATION:?}", snapshot.scope);
-        return Err(Malformed::new("scope", why).into());
-    }
-    absent("hash", snapshot.hash.is_empty())?;
+    nation("scope", &snapshot.scope)?;
     let mesh = MeshDomain::new(parse("mesh", &snapshot.mesh)?, &snapshot.domain)
         .map_err(|why| Malformed::new("domain", why))?;
-    let mut objects = Objects::default();
-    for object in snapshot.objects {
-        read_object(object, &mut objects)?;
-    }
-    let position =
-        DirectoryPosition { epoch: snapshot.epoch, revision: snapshot.revision, root: None };
-    Ok(Directory::build(mesh, position, objects)?)
+    let head = Head {
+        epoch: snapshot.epoch,
+        revision: snapshot.revision,
+        hash: read_hash("hash", &snapshot.hash)?,
+    };
+    let objects = snapshot.objects.into_iter().map(read_object);
+    let objects: Objects = objects.collect::<Result<_, _>>()?;
+    Ok(Snapshot { directory: Directory::build(mesh, head.position(), objects)?, head })
 }
 
 /// The encoding of a `Snapshot` that holds `objects`, which are known to fit together.
-pub fn write_snapshot(mesh: &MeshDomain, position: DirectoryPosition, objects: &Objects) -> Bytes {
-    let Objects { clusters, agencies, systems, services, permissions, link_keys } = objects;
-    let kinds = (clusters.iter().map(write_cluster))
-        .chain(agencies.iter().map(write_agency))
-        .chain(systems.iter().map(write_system))
-        .chain(services.iter().map(write_service))
-        .chain(permissions.iter().map(write_permission))
-        .chain(link_keys.iter().map(write_link_key));
+pub fn write_snapshot(mesh: &MeshDomain, head: impl Into<Head>, objects: &Objects) -> Bytes {
+    let Head { epoch, revision, hash } = head.into();
+    let objects: Vec<Object> = objects.clone().into();
     let body = wire::SnapshotBody {
         mesh: mesh.mesh.to_string(),
         domain: mesh.domain().into(),
         scope: SCOPE_NATION.into(),
-        epoch: position.epoch,
-        revision: position.revision,
-        hash: Bytes::new(),
-        objects: kinds.map(|kind| wire::Object { kind: Some(kind) }).collect(),
+        epoch,
+        revision,
+        hash: write_hash(hash),
+        objects: objects.iter().map(write_object).collect(),
     };
     let snapshot = wire::Snapshot { body: body.encode_to_vec().into(), signature: None };
     snapshot.encode_to_vec().into()
 }
 
-fn read_object(object: wire::Object, objects: &mut Objects) -> Result<(), Malformed> {
-    match object.kind.ok_or(Malformed::missing("object"))? {
-        Kind::Cluster(cluster) => objects.clusters.push(read_cluster(cluster)?),
-        Kind::Agency(agency) => {
-            let address: AgencyAddress = parse("agency.address", &agency.address)?;
-            let (name_fa, name_en) = (agency.name_fa, agency.name_en);
-            objects.agencies.push(Agency { address, name_fa, name_en });
+/// Reads the body of an entry, whole or not at all. Its SHA-256 is the hash of the head after it.
+pub fn read_entry(body: &[u8]) -> Result<Entry, Malformed> {
+    at_most("entry.body", body.len(), ENTRY_BYTES_MAX)?;
+    let body = wire::EntryBody::decode(body).map_err(|why| Malformed::new("entry.body", why))?;
+    nation("entry.scope", &body.scope)?;
+    at_most("entry.changes", body.changes.len(), CHANGES_MAX)?;
+    let previous = digest("entry.previous_hash", &body.previous_hash)?;
+    Ok(Entry {
+        epoch: body.epoch,
+        revision: body.revision,
+        previous: (previous.0 != NO_HASH).then_some(previous),
+        changes: body.changes.into_iter().map(read_change).collect::<Result<_, _>>()?,
+        committed_at_unix_ms: body.committed_at_unix_ms,
+    })
+}
+
+/// The body of `entry`.
+pub fn write_entry(entry: &Entry) -> Bytes {
+    let previous = entry.previous.map_or(NO_HASH, |Digest(bytes)| bytes);
+    let body = wire::EntryBody {
+        scope: SCOPE_NATION.into(),
+        epoch: entry.epoch,
+        revision: entry.revision,
+        previous_hash: Bytes::copy_from_slice(&previous),
+        changes: entry.changes.iter().map(write_change).collect(),
+        committed_at_unix_ms: entry.committed_at_unix_ms,
+    };
+    body.encode_to_vec().into()
+}
+
+/// What a node that follows has already; `None` where it wants a snapshot first.
+pub fn read_follow(request: &wire::FollowRequest) -> Result<Option<Head>, Malformed> {
+    let [scope] = &request.scopes[..] else {
+        let why = format!("has {} scopes, want {SCOPE_NATION:?} alone", request.scopes.len());
+        return Err(Malformed::new("follow.scopes", why));
+    };
+    nation("follow.scopes", scope)?;
+    match &request.have[..] {
+        [] => Ok(None),
+        [have] => {
+            nation("follow.have.scope", &have.scope)?;
+            let hash = read_hash("follow.have.hash", &have.hash)?;
+            Ok(Some(Head { epoch: have.epoch, revision: have.revision, hash }))
         }
-        Kind::System(system) => objects.systems.push(read_system(&system)?),
-        Kind::Service(service) => objects.services.push(read_service(service)?),
-        Kind::Permission(permission) => objects.permissions.push(read_permission(&permission)?),
-        Kind::LinkKey(key) => {
-            let spki_sha256 = digest("link_key.spki_sha256", &key.spki_sha256)?.to_string();
-            objects.link_keys.push(LinkKey { node: key.node, spki_sha256 });
+        more => {
+            let why = format!("has {} heads of one scope", more.len());
+            Err(Malformed::new("follow.have", why))
         }
-        Kind::Agreement(_) => return Err(Malformed::too_new("agreement")),
-        Kind::MemberKey(_) => return Err(Malformed::too_new("member_key")),
-        Kind::Replica(_) => return Err(Malformed::too_new("replica")),
-        Kind::Operator(_) => return Err(Malformed::too_new("operator")),
     }
-    Ok(())
 }
 
-fn read_cluster(cluster: wire::Cluster) -> Result<Cluster, Malformed> {
-    let intra_cluster = match wire::IntraCluster::try_from(cluster.intra_cluster) {
-        Ok(wire::IntraCluster::Local) => IntraCluster::Local,
-        Ok(wire::IntraCluster::ViaCentre) => IntraCluster::ViaCentre,
-        Ok(wire::IntraCluster::Unspecified) | Err(_) => {
-            return Err(Malformed::new("cluster.intra_cluster", "is none of the ways"));
-        }
-    };
-    let lasts = cluster.valid_from_unix_ms == 0 && cluster.valid_until_unix_ms == 0;
-    absent("cluster.valid_until_unix_ms", lasts)?;
-    Ok(Cluster {
-        id: parse("cluster.id", &cluster.id)?,
-        name_fa: cluster.name_fa,
-        name_en: cluster.name_en,
-        hub: cluster.hub,
-        intra_cluster,
-    })
-}
-
-fn read_system(system: &wire::System) -> Result<System, Malformed> {
-    let read = |attribute: &i32| match wire::Attribute::try_from(*attribute) {
-        Ok(wire::Attribute::BaseDatabase) => Ok(Attribute::BaseDatabase),
-        Ok(wire::Attribute::Portal) => Ok(Attribute::Portal),
-        Ok(wire::Attribute::Counter) => Ok(Attribute::Counter),
-        Ok(wire::Attribute::Unspecified) | Err(_) => {
-            Err(Malformed::new("system.attributes", format!("{attribute} is no attribute")))
-        }
-    };
-    Ok(System {
-        address: parse("system.address", &system.address)?,
-        cluster: parse_optional("system.cluster", &system.cluster)?,
-        attributes: system.attributes.iter().map(read).collect::<Result<_, _>>()?,
-    })
-}
-
-fn read_service(service: wire::Service) -> Result<Service, Malformed> {
-    let address: ServiceAddress = parse("service.address", &service.address)?;
-    // A state that this version would not act on must not be passed over.
-    absent("service.state", service.state == 0)?;
-    absent("service.notice", service.notice.is_empty())?;
-    absent("service.sensitive", !service.sensitive)?;
-    absent("service.interface_digest", service.interface_digest.is_empty())?;
-    absent("service.service_code", service.service_code.is_empty())?;
-    absent("service.sla", service.sla.is_none())?;
-    let operations = service.operations.into_iter().map(read_operation);
-    Ok(Service {
-        address,
-        timeout_ms: service.timeout_ms,
-        operations: operations.collect::<Result<_, _>>()?,
-    })
-}
-
-fn read_operation(operation: wire::Operation) -> Result<Operation, Malformed> {
-    let rest = match operation.call.ok_or(Malformed::missing("operation.call"))? {
-        wire::operation::Call::Rest(rest) => rest,
-        wire::operation::Call::GrpcMethod(_) => return Err(Malformed::too_new("operation.call")),
-    };
-    Ok(Operation {
-        id: parse("operation.id", &operation.id)?,
-        kind: read_kind(operation.kind)?,
-        method: parse("operation.method", &rest.method)?,
-        path: parse("operation.path", &rest.path)?,
-    })
-}
-
-fn read_permission(permission: &wire::Permission) -> Result<Permission, Malformed> {
-    let consumer: SystemAddress = parse("permission.consumer", &permission.consumer)?;
-    let operations = permission.operations.iter();
-    let operations = operations.map(|operation| parse("permission.operations", operation));
-    let purposes = permission.purposes.iter();
-    let purposes = purposes.map(|purpose| parse("permission.purposes", purpose));
-    Ok(Permission {
-        id: parse("permission.id", &permission.id)?,
-        consumer,
-        service: parse("permission.service", &permission.service)?,
-        operations: operations.collect::<Result<_, _>>()?,
-        purposes: purposes.collect::<Result<_, _>>()?,
-    })
-}
-
-fn write_cluster(cluster: &Cluster) -> Kind {
-    let intra_cluster = match cluster.intra_cluster {
-        IntraCluster::Local => wire::IntraCluster::Local,
-        IntraCluster::ViaCentre => wire::IntraCluster::ViaCentre,
-    };
-    Kind::Cluster(wire::Cluster {
-        id: cluster.id.to_string(),
-        name_fa: cluster.name_fa.clone(),
-        name_en: cluster.name_en.clone(),
-        hub: cluster.hub,
-        intra_cluster: intra_cluster.into(),
-        ..wire::Cluster::default()
-    })
-}
-
-fn write_agency(agency: &Agency) -> Kind {
-    Kind::Agency(wire::Agency {
-        address: agency.address.to_string(),
-        name_fa: agency.name_fa.clone(),
-        name_en: agency.name_en.clone(),
-    })
-}
-
-fn write_system(system: &System) -> Kind {
-    let attributes = system.attributes.iter().map(|attribute| match attribute {
-        Attribute::BaseDatabase => wire::Attribute::BaseDatabase.into(),
-        Attribute::Portal => wire::Attribute::Portal.into(),
-        Attribute::Counter => wire::Attribute::Counter.into(),
+/// The request of a node that has `have`.
+pub fn write_follow(have: Option<Head>) -> wire::FollowRequest {
+    let have = have.map(|Head { epoch, revision, hash }| wire::ScopeHead {
+        scope: SCOPE_NATION.into(),
+        epoch,
+        revision,
+        hash: write_hash(hash),
     });
-    Kind::System(wire::System {
-        address: system.address.to_string(),
-        cluster: system.cluster.as_ref().map_or(String::new(), ToString::to_string),
-        attributes: attributes.collect(),
-    })
+    wire::FollowRequest { scopes: vec![SCOPE_NATION.into()], have: have.into_iter().collect() }
 }
 
-fn write_service(service: &Service) -> Kind {
-    let operations = service.operations.iter().map(|operation| wire::Operation {
-        id: operation.id.to_string(),
-        kind: write_kind(operation.kind),
-        call: Some(wire::operation::Call::Rest(wire::RestCall {
-            method: operation.method.name().into(),
-            path: operation.path.to_string(),
-        })),
-    });
-    Kind::Service(wire::Service {
-        address: service.address.to_string(),
-        timeout_ms: service.timeout_ms,
-        operations: operations.collect(),
-        ..wire::Service::default()
-    })
+fn nation(field: &'static str, scope: &str) -> Result<(), Malformed> {
+    if scope == SCOPE_NATION {
+        return Ok(());
+    }
+    // What a peer sent is repeated only as far as a scope can be long.
+    let scope: String = scope.chars().take(128).collect();
+    Err(Malformed::new(field, format!("{scope:?}, want {SCOPE_NATION:?}")))
 }
 
-fn write_permission(permission: &Permission) -> Kind {
-    Kind::Permission(wire::Permission {
-        id: permission.id.to_string(),
-        consumer: permission.consumer.to_string(),
-        service: permission.service.to_string(),
-        operations: permission.operations.iter().map(ToString::to_string).collect(),
-        purposes: permission.purposes.iter().map(ToString::to_string).collect(),
-    })
+/// A hash that may be absent, which no bytes stand for.
+fn read_hash(field: &'static str, bytes: &[u8]) -> Result<Option<Digest>, Malformed> {
+    if bytes.is_empty() { Ok(None) } else { digest(field, bytes).map(Some) }
 }
 
-fn write_link_key(key: &LinkKey) -> Kind {
-    // `Directory::build` has read the digest; a text that is none is refused again by any reader.
-    let digest = key.spki_sha256.parse::<Digest>();
-    let spki_sha256 = digest.map_or(Bytes::new(), |digest| Bytes::copy_from_slice(&digest.0));
-    Kind::LinkKey(wire::LinkKey { node: key.node.clone(), spki_sha256 })
+fn write_hash(hash: Option<Digest>) -> Bytes {
+    hash.map_or(Bytes::new(), |Digest(bytes)| Bytes::copy_from_slice(&bytes))
 }
 
 #[cfg(test)]
 mod tests {
+    use mesh_core::directory::change::Change;
+    use mesh_core::exchange::DirectoryPosition;
+
     use super::*;
+    use crate::wire::directory::v1::object::Kind;
 
     const SOURCE: &str = r#"
         [[clusters]]
@@ -299,16 +211,73 @@ mod tests {
     fn a_snapshot_reads_as_it_was_written() {
         let (mesh, position, objects) = sample();
         let bytes = write_snapshot(&mesh, position, &objects);
-        let directory = read_snapshot(&bytes).unwrap();
-        assert_eq!(directory.position(), position);
+        let Snapshot { directory, head } = read_snapshot(&bytes).unwrap();
+        assert_eq!((directory.position(), head), (position, Head::from(position)));
         assert_eq!(directory.mesh(), &mesh);
+        assert_eq!(directory.objects(), objects);
 
-        let mut read = Objects::default();
-        let snapshot = wire::Snapshot::decode(bytes).unwrap();
-        for object in wire::SnapshotBody::decode(snapshot.body).unwrap().objects {
-            read_object(object, &mut read).unwrap();
+        let head = Head { hash: Some(Digest([7; 32])), ..head };
+        assert_eq!(read_snapshot(&write_snapshot(&mesh, head, &objects)).unwrap().head, head);
+    }
+
+    fn entry() -> Entry {
+        let objects: Vec<Object> = sample().2.into();
+        let removed = objects.iter().map(|object| Change::Remove(object.key()));
+        let put = objects.iter().cloned().map(Change::Put);
+        Entry {
+            epoch: 3,
+            revision: 9,
+            previous: Some(Digest([5; 32])),
+            changes: put.chain(removed).collect(),
+            committed_at_unix_ms: 1_795_000_000_000,
         }
-        assert_eq!(read, objects);
+    }
+
+    #[test]
+    fn an_entry_reads_as_it_was_written() {
+        for previous in [None, Some(Digest([5; 32]))] {
+            let entry = Entry { previous, ..entry() };
+            assert_eq!(read_entry(&write_entry(&entry)), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn refuses_an_entry_that_is_not_whole() {
+        type Wrong = fn(&mut wire::EntryBody);
+        let cases: &[(&str, Wrong)] = &[
+            ("entry.scope: \"agency/tax\"", |e| e.scope = "agency/tax".into()),
+            ("entry.previous_hash: is 0 bytes", |e| e.previous_hash.clear()),
+            ("change: is missing", |e| e.changes[0].kind = None),
+            ("object: is missing", |e| {
+                e.changes[0].kind = Some(wire::change::Kind::Put(wire::Object::default()));
+            }),
+            ("change.remove: \"house/9\"", |e| {
+                e.changes[0].kind = Some(wire::change::Kind::Remove("house/9".into()));
+            }),
+            ("entry.changes: is 101 long", |e| e.changes = vec![e.changes[0].clone(); 101]),
+        ];
+        for (want, change) in cases {
+            let mut body = wire::EntryBody::decode(write_entry(&entry())).unwrap();
+            change(&mut body);
+            let error = read_entry(&body.encode_to_vec()).expect_err(want).to_string();
+            assert!(error.contains(want), "{error:?} does not say {want:?}");
+        }
+        assert!(read_entry(&vec![0; ENTRY_BYTES_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn what_a_follower_has_reads_as_it_was_written() {
+        let head = Head { epoch: 2, revision: 7, hash: Some(Digest([1; 32])) };
+        for have in [None, Some(head), Some(Head { hash: None, ..head })] {
+            assert_eq!(read_follow(&write_follow(have)), Ok(have));
+        }
+        let wrong = wire::FollowRequest { scopes: Vec::new(), have: Vec::new() };
+        assert!(read_follow(&wrong).is_err());
+        let whole = write_follow(Some(head));
+        let wrong = wire::FollowRequest { scopes: vec!["cluster/tax".into()], ..whole.clone() };
+        assert!(read_follow(&wrong).is_err());
+        let twice = vec![whole.have[0].clone(), whole.have[0].clone()];
+        assert!(read_follow(&wire::FollowRequest { have: twice, ..whole }).is_err());
     }
 
     fn service(snapshot: &mut wire::SnapshotBody) -> &mut wire::Service {
@@ -339,7 +308,7 @@ mod tests {
             ("scope: \"\"", |s| s.scope.clear()),
             ("mesh: ", |s| s.mesh.clear()),
             ("domain: ", |s| s.domain.clear()),
-            ("hash: belongs", |s| s.hash = Bytes::from_static(&[1; 32])),
+            ("hash: is 3 bytes", |s| s.hash = Bytes::from_static(&[1; 3])),
             ("object: is missing", |s| s.objects[0].kind = None),
             ("agreement: belongs", |s| {
                 s.objects[0].kind = Some(Kind::Agreement(wire::Agreement::default()));

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod head;
 pub mod header;
 pub mod malformed;
+pub mod registry;
 pub mod status;
 
 /// Generated from `proto/`; each module is the protobuf package of its name.
@@ -31,6 +32,11 @@ pub mod wire {
     pub mod admin {
         pub mod v1 {
             tonic::include_proto!("mesh.admin.v1");
+        }
+    }
+    pub mod registry {
+        pub mod v1 {
+            tonic::include_proto!("mesh.registry.v1");
         }
     }
 }

@@ -24,6 +24,7 @@ use mesh_link::lane::{Accept, Lane};
 use mesh_link::peers::Peers;
 use mesh_link::relay::{Flows, relay};
 use mesh_link::serve::{Admit, service};
+use mesh_node::LiveDirectory;
 use mesh_proto::header::read_request;
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::Drain;
@@ -147,7 +148,7 @@ fn agent(system: &str, directory: &Arc<Directory>, drain: &Drain) -> (Agent, Nod
     let agent = Agent {
         system: system.parse().unwrap(),
         hop: HopName::from(&name(system)),
-        directory: Arc::clone(directory),
+        directory: LiveDirectory::in_memory(Directory::clone(directory)),
         counters: Counters::default(),
         clock: Arc::new(SystemClock),
         spawn: Spawn::new(move |task| owner.spawn(task)),

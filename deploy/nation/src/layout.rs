@@ -159,7 +159,7 @@ impl Layout {
         let all = nodes.chain([(&operator.name, &operator.issued)]);
         let key = |(name, issued): (&NodeName, &Issued)| LinkKey {
             node: self.mesh.dns_name(name),
-            spki_sha256: issued.spki_sha256.to_string(),
+            spki_sha256: issued.spki_sha256,
         };
         let objects = plan.objects(all.map(key).collect());
         Directory::build(self.mesh.clone(), plan.position(), objects.clone())?;

@@ -1,5 +1,8 @@
 //! What every node knows of the mesh: clusters, agencies, systems, services, permissions, keys.
 
+pub mod change;
+pub mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -98,8 +101,8 @@ pub struct Permission {
 pub struct LinkKey {
     /// Full DNS name of the node, such as `hub.health.mesh.ir`.
     pub node: String,
-    /// SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469 §2.4), in hexadecimal.
-    pub spki_sha256: String,
+    /// SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469 §2.4).
+    pub spki_sha256: Digest,
 }
 
 /// The objects of a directory as they come, before they are known to fit together.
@@ -169,6 +172,25 @@ impl Directory {
         permissions.into_values().try_for_each(|given| directory.add_permission(given))?;
         objects.link_keys.iter().try_for_each(|key| directory.add_link_key(key))?;
         Ok(directory)
+    }
+
+    /// What it was built from, in the order of keys.
+    pub fn objects(&self) -> Objects {
+        let keys = self.link_keys.iter().flat_map(|(node, digests)| {
+            let node = self.mesh.dns_name(node);
+            digests.iter().map(move |digest| LinkKey { node: node.clone(), spki_sha256: *digest })
+        });
+        let permissions = self.permissions.values().flatten().cloned();
+        let mut permissions: Vec<Permission> = permissions.collect();
+        permissions.sort_by(|a, b| a.id.cmp(&b.id));
+        Objects {
+            clusters: self.clusters.values().cloned().collect(),
+            agencies: self.agencies.values().cloned().collect(),
+            systems: self.systems.values().cloned().collect(),
+            services: self.services.values().cloned().collect(),
+            permissions,
+            link_keys: keys.collect(),
+        }
     }
 
     pub fn mesh(&self) -> &MeshDomain {
@@ -307,9 +329,7 @@ impl Directory {
         let node = self.mesh.parse_node(&key.node);
         let node = node
             .map_err(|error: ParseNodeError| unfit("link key of", &key.node, error.to_string()))?;
-        let digest = key.spki_sha256.parse::<Digest>();
-        let digest = digest.map_err(|error| unfit("link key of", &key.node, error.to_string()))?;
-        self.link_keys.entry(node).or_default().insert(digest);
+        self.link_keys.entry(node).or_default().insert(key.spki_sha256);
         Ok(())
     }
 }

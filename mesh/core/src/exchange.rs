@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::{ServiceAddress, SystemAddress};
 use crate::id::{OperationId, PermissionId, PurposeId};
 use crate::operation::OperationKind;
@@ -13,8 +15,9 @@ use crate::reason::Reason;
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ExchangeId([u8; 16]);
 
-/// A SHA-256 digest.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+/// A SHA-256 digest; as text, 64 hexadecimal digits.
+#[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Digest(pub [u8; 32]);
 
 /// Where a node stands in the history of its directory.
@@ -207,6 +210,20 @@ impl FromStr for Digest {
             *byte = u8::from_str_radix(digits, 16).map_err(|_| ParseDigestError)?;
         }
         Ok(Self(digest))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = ParseDigestError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
     }
 }
 

@@ -1,5 +1,8 @@
 //! The first frame in each direction: who is there, which version they speak, what they take.
 
+use std::fmt;
+use std::sync::Arc;
+
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::limits::{CREDIT_BYTES, DATA_BYTES_MAX, EXCHANGES_MAX};
 use mesh_core::node::{MeshDomain, NodeName};
@@ -21,8 +24,12 @@ pub struct Me {
     /// Body bytes under way that this node takes, for each exchange and direction. At least what
     /// an opening may carry, or peers refuse the link.
     pub credit_bytes: u32,
-    pub directory: DirectoryPosition,
+    pub directory: PositionNow,
 }
+
+/// Tells where a node's directory stands at the moment.
+#[derive(Clone)]
+pub struct PositionNow(pub Arc<dyn Fn() -> DirectoryPosition + Send + Sync>);
 
 /// What a peer said of itself, once it is known to be true.
 #[derive(Clone, Debug)]
@@ -35,6 +42,12 @@ pub struct Peer {
     pub software: String,
 }
 
+impl fmt::Debug for PositionNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)().fmt(f)
+    }
+}
+
 impl Me {
     /// A node with the protocol's own limits.
     pub fn new(mesh: MeshDomain, node: NodeName, software: impl Into<String>) -> Self {
@@ -44,7 +57,7 @@ impl Me {
             software: software.into(),
             exchanges_max: EXCHANGES_MAX,
             credit_bytes: CREDIT_BYTES,
-            directory: DirectoryPosition::default(),
+            directory: PositionNow(Arc::new(DirectoryPosition::default)),
         }
     }
 
@@ -62,7 +75,7 @@ impl Me {
             link_id,
             exchanges_max: self.exchanges_max,
             credit_bytes: self.credit_bytes,
-            directory: self.directory,
+            directory: (self.directory.0)(),
             software: self.software.clone(),
         }
     }

@@ -1,8 +1,11 @@
 //! What all daemons do alike with links: the node itself, its link upwards, its listener for links
-//! from below, what it tells operators, and how an exchange is counted and logged.
+//! from below, the directory that it follows and hands on, what it tells operators, and how an
+//! exchange is counted and logged.
 //!
 //! `mesh-rt` knows no links and `mesh-link` no TLS; this is where they meet.
 
+pub mod directory;
+mod feed;
 pub mod lower;
 pub mod node;
 pub mod operators;
@@ -11,4 +14,5 @@ pub mod section;
 pub mod upper;
 mod view;
 
+pub use directory::LiveDirectory;
 pub use node::{Node, NodeError, NodeFiles};

@@ -17,6 +17,7 @@ use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, PeerIdentity, Trust};
 use tokio::net::TcpListener;
 use tracing::warn;
 
+use crate::feed;
 use crate::node::{Node, NodeError};
 
 /// The mesh port, bound and not yet served.
@@ -73,19 +74,19 @@ impl Lower {
         HandshakeCounts(self.acceptor.clone())
     }
 
-    /// Serves links until the node drains; `accept` takes their exchanges.
+    /// Serves links and the directory until the node drains; `accept` takes exchanges.
     pub fn serve(self, node: &Node, accept: Arc<dyn Accept>, grace: Duration) {
         let Self { listener, acceptor, peers, .. } = self;
         let door = Door { node: node.clone(), accept, peers: Arc::clone(&peers) };
         let links = serve::service(node.me.clone(), Arc::new(door), node.spawn());
+        let feed = feed::service(node.hop(), node.directory.clone(), node.drain.clone());
         let (begun, stopping) = (node.drain.clone(), node.drain.clone());
         let incoming =
             tls::serve(listener, acceptor, CONNECTIONS_MAX, async move { begun.begun().await });
         node.drain.spawn(async move {
             let stop = async move { stopping.begun().await };
-            let served =
-                mesh_server().add_service(links).serve_with_incoming_shutdown(incoming, stop);
-            if let Err(error) = served.await {
+            let served = mesh_server().add_service(links).add_service(feed);
+            if let Err(error) = served.serve_with_incoming_shutdown(incoming, stop).await {
                 warn!(%error, "the mesh port failed");
             }
         });

@@ -7,10 +7,10 @@ use mesh_core::directory::Directory;
 use mesh_core::node::{MeshDomain, NodeName};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::Spawn;
-use mesh_link::hello::Me;
+use mesh_link::hello::{Me, PositionNow};
 use mesh_rt::clock::Clock;
 use mesh_rt::config::TlsFiles;
-use mesh_rt::directory_file::{DirectoryFileError, load_directory};
+use mesh_rt::directory_file::DirectoryFileError;
 use mesh_rt::drain::Drain;
 use mesh_rt::exit::Program;
 use mesh_rt::metrics::Counters;
@@ -18,12 +18,14 @@ use mesh_rt::readiness::Readiness;
 use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust};
 use tracing::warn;
 
+use crate::directory::LiveDirectory;
+
 /// What every part of a daemon holds. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub me: Me,
     pub identity: Identity,
-    pub directory: Arc<Directory>,
+    pub directory: LiveDirectory,
     pub drain: Drain,
     pub readiness: Readiness,
     pub counters: Counters,
@@ -71,8 +73,8 @@ impl Node {
         name: impl FnOnce(&Directory) -> Result<NodeName, NodeError>,
     ) -> Result<Self, NodeError> {
         let NodeFiles { mesh, tls, directory } = files;
-        let directory = load_directory(directory, mesh)?;
-        let node = name(&directory)?;
+        let directory = LiveDirectory::load(directory, mesh)?;
+        let node = name(&directory.now())?;
         let identity = Identity::load(&tls.chain_file, &tls.key_file)?;
         let file = tls.chain_file.display().to_string();
         let described = identity
@@ -84,12 +86,13 @@ impl Node {
         }
         let software = format!("{} {}", program.name, program.version);
         let mut me = Me::new(mesh.clone(), node, software);
-        me.directory = directory.position();
+        let live = directory.clone();
+        me.directory = PositionNow(Arc::new(move || live.head().position()));
         let readiness = Readiness::default();
         Ok(Self {
             me,
             identity,
-            directory: Arc::new(directory),
+            directory,
             drain: Drain::new(readiness.clone()),
             readiness,
             counters: Counters::default(),
@@ -118,9 +121,9 @@ impl Node {
     /// Asks the directory whether the key of a verified peer is active: a certificate is necessary,
     /// not sufficient.
     pub fn admit_key(&self) -> AdmitKey {
-        let directory = Arc::clone(&self.directory);
+        let directory = self.directory.clone();
         AdmitKey(Arc::new(move |peer: &PeerIdentity| {
-            let admitted = directory.admits(&peer.node, &peer.spki);
+            let admitted = directory.now().admits(&peer.node, &peer.spki);
             if !admitted {
                 // A genuine certificate whose key is not active: revoked, moved, or stolen.
                 warn!(peer = %peer.node, reason = %Reason::NodeUnknown, "link refused");

@@ -1,9 +1,11 @@
 //! The admin port: for operators with a certificate, or, beside an agent, for loopback alone.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_core::directory::Directory;
 use mesh_core::node::NodeName;
 use mesh_link::dial::Uplink;
 use mesh_link::peers::Peers;
@@ -17,13 +19,29 @@ use crate::lower::HandshakeCounts;
 use crate::node::{Node, NodeError};
 use crate::view::View;
 
+/// The lower neighbours that a directory says there should be.
+#[derive(Clone)]
+pub struct Expected(pub Arc<dyn Fn(&Directory) -> Vec<NodeName> + Send + Sync>);
+
+impl Default for Expected {
+    /// None, as for an agent.
+    fn default() -> Self {
+        Self(Arc::new(|_| Vec::new()))
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").finish_non_exhaustive()
+    }
+}
+
 /// What operators see of a node beside the node itself.
 #[derive(Debug, Default)]
 pub struct Sides {
     pub upper: Option<(NodeName, Arc<Uplink>)>,
     pub lower: Option<(Arc<Peers>, HandshakeCounts)>,
-    /// The lower neighbours that the directory says there should be.
-    pub expected: Vec<NodeName>,
+    pub expected: Expected,
 }
 
 /// The admin port, bound and not yet served.

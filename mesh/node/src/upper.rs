@@ -8,10 +8,13 @@ use mesh_core::node::NodeName;
 use mesh_link::dial::{Connect, Dialling, Uplink};
 use mesh_link::lane::Accept;
 use mesh_rt::exit::sentence;
-use mesh_rt::server::mesh_endpoint;
+use mesh_rt::server::{feed_endpoint, mesh_endpoint};
 use mesh_rt::tls::{Connector, TcpDialer, Trust, explain};
-use tonic::transport::Channel;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tonic::transport::{Channel, Endpoint};
 
+use crate::feed::follow::Following;
 use crate::node::{Node, NodeError};
 
 /// The upper neighbour: where it is, who it must be, and what vouches for it.
@@ -22,7 +25,8 @@ pub struct Upper {
     pub trust: Trust,
 }
 
-/// Begins to dial, and makes the node ready only while the link is up.
+/// Begins to dial, makes the node ready only while the link is up, and follows the directory of
+/// whoever is there.
 pub fn start_uplink<A: Accept>(
     node: &Node,
     upper: Upper,
@@ -39,21 +43,26 @@ pub fn start_uplink<A: Accept>(
         .path_and_query("/")
         .build()
         .expect("a node's DNS name is an authority");
-    let dial = Dial { dialer: TcpDialer::new(address, connector), uri };
+    let dialer = TcpDialer::new(address, connector);
+    let dial = |endpoint| Arc::new(Dial { dialer: dialer.clone(), uri: uri.clone(), endpoint });
+    let mut random = StdRng::seed_from_u64(seed);
     let uplink = Uplink::start(Dialling {
         me: node.me.clone(),
         upper: name.clone(),
-        connect: Arc::new(dial),
+        connect: dial(mesh_endpoint),
         accept,
         spawn: node.spawn(),
-        seed,
+        seed: random.random(),
     });
-    follow(node, &name, &uplink);
+    keep_readiness(node, &name, &uplink);
+    let connect = dial(feed_endpoint);
+    let (node, up, seed) = (node.clone(), uplink.up(), random.random());
+    Following { node, connect, up, seed }.start();
     Ok(uplink)
 }
 
 /// Keeps readiness in step with the link, and drains the link with the node.
-fn follow(node: &Node, upper: &NodeName, uplink: &Arc<Uplink>) {
+fn keep_readiness(node: &Node, upper: &NodeName, uplink: &Arc<Uplink>) {
     let condition = node.readiness.condition(format!("link to {upper}"));
     let mut up = uplink.up();
     let drain = node.drain.clone();
@@ -71,12 +80,13 @@ fn follow(node: &Node, upper: &NodeName, uplink: &Arc<Uplink>) {
 struct Dial {
     dialer: TcpDialer,
     uri: http::Uri,
+    endpoint: fn(http::Uri) -> Endpoint,
 }
 
 #[tonic::async_trait]
 impl Connect for Dial {
     async fn connect(&self) -> Result<Channel, Box<dyn Error + Send + Sync>> {
-        let endpoint = mesh_endpoint(self.uri.clone());
+        let endpoint = (self.endpoint)(self.uri.clone());
         Ok(endpoint.connect_with_connector(self.dialer.clone()).await?)
     }
 

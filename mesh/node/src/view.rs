@@ -13,6 +13,7 @@ use mesh_rt::admin::NodeView;
 
 use crate::lower::HandshakeCounts;
 use crate::node::Node;
+use crate::operators::Expected;
 
 /// A node's view of itself. An agent has no lower side, the centre no upper one.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct View {
     pub(crate) upper: Option<(NodeName, Arc<Uplink>)>,
     pub(crate) lower: Option<(Arc<Peers>, HandshakeCounts)>,
     /// The lower neighbours that the directory says there should be.
-    pub(crate) expected: Vec<NodeName>,
+    pub(crate) expected: Expected,
 }
 
 impl NodeView for View {
@@ -35,7 +36,7 @@ impl NodeView for View {
             waiting_for: readiness.waiting_for(),
             draining: readiness.draining(),
             started_at_unix_ms: self.node.started_at_unix_ms,
-            directory: Some(write_position(self.node.directory.position())),
+            directory: Some(write_position(self.node.directory.head().position())),
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
         }
@@ -46,8 +47,9 @@ impl NodeView for View {
         if let Some((name, uplink)) = &self.upper {
             neighbours.push(self.neighbour(name, Side::Upper, &uplink.lanes()));
         }
+        let expected = (self.expected.0)(&self.node.directory.now());
         let mut lower: BTreeMap<&NodeName, Vec<Lane>> =
-            self.expected.iter().map(|name| (name, Vec::new())).collect();
+            expected.iter().map(|name| (name, Vec::new())).collect();
         let lanes = self.lower.as_ref().map(|(peers, _)| peers.lanes()).unwrap_or_default();
         let names: Vec<NodeName> = lanes.iter().map(|lane| lane.peer().node.clone()).collect();
         for (name, lane) in names.iter().zip(lanes) {

@@ -1,10 +1,9 @@
-//! The directory as a node finds it on disk: one snapshot file, written by the registrar's tools.
+//! The directory as a node finds it on disk: one snapshot file.
 
 use std::path::{Path, PathBuf};
 
-use mesh_core::directory::Directory;
 use mesh_core::node::MeshDomain;
-use mesh_proto::directory::{SnapshotError, read_snapshot};
+use mesh_proto::directory::{Snapshot, SnapshotError, read_snapshot};
 
 use crate::file;
 
@@ -26,20 +25,21 @@ pub enum DirectoryFileError {
 }
 
 /// Reads the snapshot in `file`, which must be one of `mesh`.
-pub fn load_directory(file: &Path, mesh: &MeshDomain) -> Result<Directory, DirectoryFileError> {
+pub fn load_directory(file: &Path, mesh: &MeshDomain) -> Result<Snapshot, DirectoryFileError> {
     let bytes = file::read(file, SNAPSHOT_BYTES_MAX)
         .map_err(|source| DirectoryFileError::Read { file: file.into(), source })?;
-    let directory = read_snapshot(&bytes)
+    let snapshot = read_snapshot(&bytes)
         .map_err(|source| DirectoryFileError::Snapshot { file: file.into(), source })?;
-    if directory.mesh() != mesh {
+    let found = snapshot.directory.mesh();
+    if found != mesh {
         let named = |mesh: &MeshDomain| format!("{} ({})", mesh.mesh, mesh.domain());
         return Err(DirectoryFileError::OtherMesh {
             file: file.into(),
-            found: named(directory.mesh()),
+            found: named(found),
             wanted: named(mesh),
         });
     }
-    Ok(directory)
+    Ok(snapshot)
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
         let position = DirectoryPosition { epoch: 1, revision: 7, root: None };
         let bytes = write_snapshot(&ours, position, &Objects::default());
         std::fs::write(&file, &bytes).unwrap();
-        assert_eq!(load(&ours).unwrap().position(), position);
+        assert_eq!(load(&ours).unwrap().directory.position(), position);
 
         let want = "directory /directory.bin: is of mesh ir (mesh.ir), and this node belongs to \
                     ir (mesh.test): name the right file, or correct the section [mesh]";

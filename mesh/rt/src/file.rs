@@ -1,11 +1,29 @@
-//! Reading a file whole, up to a bound: a wrong path may lead to a device that never ends.
+//! Files read whole, up to a bound, since a wrong path may lead to a device that never ends; and
+//! files replaced whole.
 
-use std::fs::File;
-use std::io::{Error, ErrorKind, Read as _};
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Error, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Replaces `file` by `bytes`, durably. A crash leaves the old file or the new one, nothing between.
+pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = file.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut opened = File::create(&unfinished)?;
+    opened.write_all(bytes)?;
+    opened.sync_all()?;
+    fs::rename(&unfinished, file)?;
+    // The name is durable only when its folder is.
+    File::open(folder)?.sync_all()
+}
 
 /// The content of the file at `path`, which may have `bytes_max` bytes.
-pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
+pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
     File::open(path)?.take(bytes_max + 1).read_to_end(&mut content)?;
     if bytes_max < content.len() as u64 {
@@ -26,13 +44,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn replaces_a_file_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value");
+        for content in ["first", "2"] {
+            replace(&path, content.as_bytes()).unwrap();
+            assert_eq!(read_text(&path, 10).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let nowhere = folder.path().join("none").join("value");
+        assert_eq!(replace(&nowhere, b"x").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
     fn reads_up_to_the_bound_and_not_beyond() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("four");
-        std::fs::write(&path, "four").unwrap();
+        fs::write(&path, "four").unwrap();
         assert_eq!(read_text(&path, 4).unwrap(), "four");
         assert_eq!(read(&path, 3).unwrap_err().to_string(), "it is larger than 3 bytes");
-        std::fs::write(&path, [0xff]).unwrap();
+        fs::write(&path, [0xff]).unwrap();
         assert_eq!(read_text(&path, 4).unwrap_err().kind(), ErrorKind::InvalidData);
         assert!(read(Path::new("/dev/zero"), 10).is_err());
     }

@@ -8,7 +8,7 @@ pub mod config;
 pub mod directory_file;
 pub mod drain;
 pub mod exit;
-mod file;
+pub mod file;
 pub mod metrics;
 pub mod readiness;
 pub mod server;

@@ -1,6 +1,7 @@
 //! The mesh port's HTTP/2 settings, the same at both ends of a link.
 
 use http::Uri;
+use mesh_core::limits::{PING_DEAD, PING_INTERVAL};
 use tonic::transport::{Channel, Endpoint, Server};
 
 /// Streams that a peer may have open on one connection: each lane has a connection of its own and
@@ -43,6 +44,15 @@ pub fn mesh_endpoint(uri: Uri) -> Endpoint {
         .http2_adaptive_window(false)
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+}
+
+/// As [`mesh_endpoint`], for a stream on which nothing may come for long: HTTP/2 pings know a dead
+/// connection, as a link's own pings do.
+pub fn feed_endpoint(uri: Uri) -> Endpoint {
+    mesh_endpoint(uri)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_DEAD - PING_INTERVAL)
+        .keep_alive_while_idle(true)
 }
 
 #[cfg(test)]

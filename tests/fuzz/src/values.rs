@@ -4,6 +4,7 @@ mod directory;
 mod frames;
 mod heads;
 mod names;
+mod registry;
 
 pub use directory::{Snapshot, check_snapshot, read_snapshot, snapshot, write_snapshot};
 pub use frames::{batch, check_batch, problem, read_batch, write_batch};
@@ -14,3 +15,4 @@ pub use heads::{
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
 };
+pub use registry::{check_commit, check_entry, commit, entry, follow, page};

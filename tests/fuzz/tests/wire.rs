@@ -4,18 +4,23 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use fuzz::{Dice, Shape, Target, values};
+use mesh_core::directory::history::{Entry, Head};
 use mesh_core::exchange::{AnswerHeader, RequestHeader};
 use mesh_core::limits::DETAIL_BYTES_MAX;
 use mesh_core::operation::RequestPath;
 use mesh_core::reason::Problem;
+use mesh_proto::directory::{read_entry, read_follow, write_entry, write_follow};
 use mesh_proto::frame::{Frame, read_problem, write_problem};
 use mesh_proto::head::{
     AnswerHead, Field, RequestHead, read_answer_head, read_request_head, read_trailers,
     write_answer_head, write_request_head, write_trailers,
 };
 use mesh_proto::header::{read_answer, read_request, write_answer, write_request};
+use mesh_proto::registry::{Commit, Page, read_commit, read_page, write_commit, write_page};
 use mesh_proto::status::{read_status, write_status};
+use mesh_proto::wire::directory::v1 as directory;
 use mesh_proto::wire::exchange::v1 as exchange;
+use mesh_proto::wire::registry::v1 as registry;
 use prost::Message;
 use tonic::{Code, Status};
 
@@ -118,4 +123,32 @@ fn snapshot() {
     let write = |snapshot: &values::Snapshot| Some(values::write_snapshot(snapshot));
     let target = message("snapshot", values::snapshot, write, values::read_snapshot);
     Target { check: values::check_snapshot, ..target }.hold();
+}
+
+#[test]
+fn entry() {
+    let write = |entry: &Entry| Some(write_entry(entry).to_vec());
+    let read = |bytes: &[u8]| read_entry(bytes).ok();
+    Target { check: values::check_entry, ..message("entry", values::entry, write, read) }.hold();
+}
+
+#[test]
+fn follow() {
+    let write = |have: &Option<Head>| Some(write_follow(*have).encode_to_vec());
+    let read = |bytes: &[u8]| read_follow(&directory::FollowRequest::decode(bytes).ok()?).ok();
+    message("follow", values::follow, write, read).hold();
+}
+
+#[test]
+fn page() {
+    let write = |page: &Page| Some(write_page(page).encode_to_vec());
+    let read = |bytes: &[u8]| read_page(registry::ReadRequest::decode(bytes).ok()?).ok();
+    message("page", values::page, write, read).hold();
+}
+
+#[test]
+fn commit() {
+    let write = |commit: &Commit| Some(write_commit(commit).encode_to_vec());
+    let read = |bytes: &[u8]| read_commit(registry::CommitRequest::decode(bytes).ok()?).ok();
+    Target { check: values::check_commit, ..message("commit", values::commit, write, read) }.hold();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::directory::history::Head;
 use mesh_core::directory::{
     Agency, Attribute, Cluster, Directory, IntraCluster, LinkKey, Objects, Permission, Service,
     System,
@@ -34,7 +35,9 @@ pub fn snapshot(dice: &mut Dice) -> Snapshot {
     let epoch = dice.within(0..=u64::MAX);
     let revision = dice.within(0..=u64::MAX);
     let position = DirectoryPosition { epoch, revision, root: None };
-    let bytes = directory::write_snapshot(&mesh(), position, &objects);
+    let hash = dice.maybe(digest);
+    let head = Head { hash, ..Head::from(position) };
+    let bytes = directory::write_snapshot(&mesh(), head, &objects);
     let message = body(&bytes);
     let directory = Directory::build(mesh(), position, objects).expect("the objects fit");
     Snapshot { message, directory: format!("{directory:?}") }
@@ -46,7 +49,7 @@ pub fn write_snapshot(snapshot: &Snapshot) -> Vec<u8> {
 }
 
 pub fn read_snapshot(bytes: &[u8]) -> Option<Snapshot> {
-    let directory = directory::read_snapshot(bytes).ok()?;
+    let directory = directory::read_snapshot(bytes).ok()?.directory;
     Some(Snapshot { message: body(bytes), directory: format!("{directory:?}") })
 }
 
@@ -58,7 +61,8 @@ fn body(bytes: &[u8]) -> wire::SnapshotBody {
 /// Every object that the message lists is in the directory: none was passed over.
 pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
     let bytes = write_snapshot(snapshot);
-    let directory = directory::read_snapshot(&bytes).map_err(|why| why.to_string())?;
+    let read = directory::read_snapshot(&bytes).map_err(|why| why.to_string())?;
+    let directory = read.directory;
     let is_there = |kind: &Kind| match kind {
         Kind::Cluster(found) => directory.clusters().any(|known| known.id.as_str() == found.id),
         Kind::System(found) => {
@@ -92,7 +96,8 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
     lost.map_or(Ok(()), |kind| Err(format!("{kind:?} is not in the directory")))
 }
 
-fn objects(dice: &mut Dice) -> Objects {
+/// Objects that fit together.
+pub(super) fn objects(dice: &mut Dice) -> Objects {
     let mut objects = Objects::default();
     for index in 0..dice.below(4) {
         objects.clusters.push(Cluster {
@@ -138,7 +143,7 @@ fn objects(dice: &mut Dice) -> Objects {
     }
     for _ in 0..dice.below(4) {
         let node = mesh().dns_name(&node(dice));
-        objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice).to_string() });
+        objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice) });
     }
     objects
 }

@@ -349,9 +349,9 @@ mod tests {
             | Reason::ProviderUnreachable
             | Reason::Overloaded => true,
             reason => {
-                use mesh_core::reason::Kind::{Forbidden, Malformed, NotFound, TooLarge};
-                matches!(reason.kind(), Forbidden | Malformed | NotFound | TooLarge)
-                    || reason == Reason::BackendMissing
+                use mesh_core::reason::Kind::{Conflict, Forbidden, Malformed, NotFound, TooLarge};
+                matches!(reason.kind(), Conflict | Forbidden | Malformed | NotFound | TooLarge)
+                    || matches!(reason, Reason::BackendMissing | Reason::RegistryUnavailable)
             }
         };
         for (reason, hop) in Reason::ALL.iter().flat_map(|reason| [(*reason, &me), (*reason, &far)])

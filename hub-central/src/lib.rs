@@ -1,9 +1,11 @@
 //! The national hub: the one place through which clusters exchange.
 //!
 //! Cluster hubs and agents at the edge dial it; it dials nobody. It decides by the certificate of
-//! the link and by the directory, and carries heads and bodies that it does not read.
+//! the link and by the directory, and carries heads and bodies that it does not read. It keeps the
+//! registry, and tells all nodes of each change.
 
 mod config;
+mod registry;
 mod route;
 
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
 
 pub use self::config::Config;
+use self::registry::Registry;
 use self::route::Centre;
 
 /// The name and version that the program shows.
@@ -102,6 +105,7 @@ impl Bound {
             upper: None,
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
+            registry: Some(Arc::new(Registry::new(node.clone()))),
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         lower.serve(&node, centre, grace);

@@ -18,6 +18,7 @@ pub fn code(kind: Kind) -> Code {
         Kind::TooLarge | Kind::Overload => Code::ResourceExhausted,
         Kind::NotFound => Code::NotFound,
         Kind::Forbidden => Code::PermissionDenied,
+        Kind::Conflict => Code::Aborted,
         Kind::Unavailable => Code::Unavailable,
         Kind::Deadline => Code::DeadlineExceeded,
         Kind::BadAnswer | Kind::Internal => Code::Internal,

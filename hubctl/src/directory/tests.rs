@@ -1,5 +1,7 @@
 //! A small directory: what it compiles to, and what is said of one that does not fit.
 
+use std::fs;
+
 use super::*;
 
 const SOURCE: &str = r#"epoch = 1

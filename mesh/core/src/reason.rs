@@ -31,6 +31,8 @@ pub enum Kind {
     NotFound,
     /// Known, and not allowed.
     Forbidden,
+    /// Somebody else came first.
+    Conflict,
     /// Too much at once.
     Overload,
     /// Something on the way cannot be reached or left.
@@ -145,6 +147,14 @@ reasons! {
     BackendMissing = "BACKEND_MISSING", Unavailable, Provider, None;
     /// The answer does not belong to the request.
     AnswerMismatch = "ANSWER_MISMATCH", BadAnswer, HopOperator, None;
+
+    // The registry, to operators.
+    /// The registry has moved on since the changes were written.
+    RegistryConflict = "REGISTRY_CONFLICT", Conflict, Registrar, None;
+    /// The changes cannot be made: the objects would not fit together.
+    RegistryRefused = "REGISTRY_REFUSED", Malformed, Registrar, None;
+    /// The registry cannot keep what it is told.
+    RegistryUnavailable = "REGISTRY_UNAVAILABLE", Unavailable, HopOperator, Some(1000);
 
     // Ours.
     /// A peer broke the rules of the link protocol; the link is closed.

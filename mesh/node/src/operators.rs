@@ -9,7 +9,7 @@ use mesh_core::directory::Directory;
 use mesh_core::node::NodeName;
 use mesh_link::dial::Uplink;
 use mesh_link::peers::Peers;
-use mesh_rt::admin::{AdminBound, AdminPort};
+use mesh_rt::admin::{AdminBound, AdminPort, RegistryDesk};
 use mesh_rt::drain::Drained;
 use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
 use tokio::sync::oneshot;
@@ -37,11 +37,19 @@ impl fmt::Debug for Expected {
 }
 
 /// What operators see of a node beside the node itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sides {
     pub upper: Option<(NodeName, Arc<Uplink>)>,
     pub lower: Option<(Arc<Peers>, HandshakeCounts)>,
     pub expected: Expected,
+    /// What changes the registry; only the centre has it.
+    pub registry: Option<Arc<dyn RegistryDesk>>,
+}
+
+impl fmt::Debug for Sides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sides").field("upper", &self.upper).finish_non_exhaustive()
+    }
 }
 
 /// The admin port, bound and not yet served.
@@ -99,13 +107,14 @@ impl Operators {
 
     /// Serves health, reflection and the admin service.
     pub fn serve(self, node: &Node, sides: Sides) -> Served {
-        let Sides { upper, lower, expected } = sides;
+        let Sides { upper, lower, expected, registry } = sides;
         let view = View { node: node.clone(), upper, lower, expected };
         let port = AdminPort {
             hop: node.hop(),
             view: Arc::new(view),
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
+            registry,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {

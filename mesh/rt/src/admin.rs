@@ -26,8 +26,10 @@ use crate::admission::AdmissionLayer;
 use crate::readiness::Readiness;
 use crate::server::HEADER_LIST_BYTES_MAX;
 use connection::Connection;
+pub use registry::RegistryDesk;
 
 mod connection;
+mod registry;
 mod services;
 
 /// Requests in hand over all connections, streams among them.
@@ -76,6 +78,8 @@ pub struct AdminPort {
     pub readiness: Readiness,
     /// Full names of the services that health knows beside the node itself (`""`).
     pub services: Vec<String>,
+    /// Only the centre has one.
+    pub registry: Option<Arc<dyn RegistryDesk>>,
 }
 
 /// The admin port cannot be served.
@@ -133,7 +137,7 @@ impl AdminPort {
     {
         let health = HealthReporter::new();
         self.publish(&health).await;
-        let routes = services::routes(self.view.clone(), health.clone())?;
+        let routes = services::routes(&self, health.clone())?;
 
         let closing = CancellationToken::new();
         let broken_off = CancellationToken::new();
@@ -193,7 +197,7 @@ impl AdminPort {
 
 impl fmt::Debug for AdminPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hop, view: _, readiness, services } = self;
+        let Self { hop, view: _, readiness, services, registry: _ } = self;
         let mut shown = f.debug_struct("AdminPort");
         shown.field("hop", hop).field("readiness", readiness).field("services", services);
         shown.finish_non_exhaustive()

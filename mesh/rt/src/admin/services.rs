@@ -14,27 +14,32 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
-use super::{MESSAGE_BYTES_MAX, NodeView};
+use super::{AdminPort, MESSAGE_BYTES_MAX, NodeView, registry};
 
-/// Health as `health` reports it, reflection in both of its versions, and the admin service.
+/// Health as `health` reports it, reflection in both of its versions, the admin service, and the
+/// registry where there is one.
 pub(super) fn routes(
-    view: Arc<dyn NodeView>,
+    port: &AdminPort,
     health: HealthReporter,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let admin = AdminServiceServer::new(Admin { view });
+    let admin = AdminServiceServer::new(Admin { view: port.view.clone() });
     let health = HealthServer::new(HealthService::from_health_reporter(health));
     // grpcurl and its like ask v1 today; v1alpha is what older ones know.
-    let reflection_v1 = reflection().build_v1()?;
-    let reflection_alpha = reflection().build_v1alpha()?;
-    Ok(Routes::new(admin.max_decoding_message_size(MESSAGE_BYTES_MAX))
+    let reflection_v1 = reflection(port).build_v1()?;
+    let reflection_alpha = reflection(port).build_v1alpha()?;
+    let routes = Routes::new(admin.max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(health.max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(reflection_v1.max_decoding_message_size(MESSAGE_BYTES_MAX))
-        .add_service(reflection_alpha.max_decoding_message_size(MESSAGE_BYTES_MAX)))
+        .add_service(reflection_alpha.max_decoding_message_size(MESSAGE_BYTES_MAX));
+    Ok(match &port.registry {
+        None => routes,
+        Some(desk) => routes.add_service(registry::service(port.hop.clone(), desk.clone())),
+    })
 }
 
 /// Knows all messages of the mesh, and lists the services that this port has, not the links'.
-fn reflection() -> Builder<'static> {
-    Builder::configure()
+fn reflection(port: &AdminPort) -> Builder<'static> {
+    let known = Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
@@ -42,7 +47,11 @@ fn reflection() -> Builder<'static> {
         .with_service_name(<AdminServiceServer<Admin> as NamedService>::NAME)
         .with_service_name(<HealthServer<HealthService> as NamedService>::NAME)
         .with_service_name("grpc.reflection.v1.ServerReflection")
-        .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+        .with_service_name("grpc.reflection.v1alpha.ServerReflection");
+    match port.registry {
+        None => known,
+        Some(_) => known.with_service_name(registry::SERVICE),
+    }
 }
 
 struct Admin {

@@ -1,0 +1,141 @@
+//! The registry: what the directories of all nodes are copies of. Operators read and change it; a
+//! change is durable here before anybody is told of it.
+
+use std::sync::Arc;
+
+use mesh_core::directory::change::{ByKey, Key};
+use mesh_core::directory::history::{Entry, Head};
+use mesh_core::id::OperatorId;
+use mesh_core::reason::{Problem, Reason};
+use mesh_node::Node;
+use mesh_node::directory::NotTaken;
+use mesh_proto::directory::write_object;
+use mesh_proto::registry::{Commit, Page};
+use mesh_proto::wire::registry::v1::{CommitResponse, ReadResponse};
+use mesh_rt::admin::RegistryDesk;
+use mesh_rt::exit::sentence;
+use tokio::sync::{Mutex, oneshot};
+use tracing::{error, info};
+
+/// See the module. Its store is the centre's directory file, written whole at each change.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    node: Node,
+    /// Held from the look at the base until the change is made.
+    committing: Mutex<()>,
+    /// The objects at one head, so that the pages of one reading are not sorted anew each time.
+    sorted: std::sync::Mutex<Option<(Head, Arc<ByKey>)>>,
+}
+
+impl Registry {
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node, committing: Mutex::default(), sorted: std::sync::Mutex::default() }
+    }
+
+    /// The objects by key, and the head that they are of.
+    fn objects(&self) -> (Head, Arc<ByKey>) {
+        let mut sorted = self.sorted.lock().expect("nothing panics under this lock");
+        loop {
+            let head = self.node.directory.head();
+            match &*sorted {
+                Some((of, objects)) if *of == head => return (head, Arc::clone(objects)),
+                // Between the two looks the directory may move on; then the next round sees it.
+                _ => {
+                    let objects = self.node.directory.now().objects().into_by_key();
+                    *sorted = Some((head, Arc::new(objects)));
+                }
+            }
+        }
+    }
+
+    /// In a task of its own: an operator who goes away must not leave a change half made.
+    async fn make(&self, entry: Entry) -> Result<Head, Problem> {
+        let (done, made) = oneshot::channel();
+        let directory = self.node.directory.clone();
+        self.node.drain.spawn(async move {
+            // Nobody may wait for it any more; it is made all the same.
+            let _ = done.send(directory.commit(&entry).await);
+        });
+        match made.await {
+            Ok(result) => result.map_err(|why| self.refusal(&why)),
+            Err(_) => {
+                let detail = "the centre stops: read again whether the change was made";
+                Err(self.node.problem(Reason::RegistryUnavailable, detail))
+            }
+        }
+    }
+
+    fn conflict(&self, head: Head, base: (u64, u64)) -> Problem {
+        let detail = format!(
+            "the registry is at {}.{}, and the changes were written for {}.{}: read it again",
+            head.epoch, head.revision, base.0, base.1
+        );
+        self.node.problem(Reason::RegistryConflict, detail)
+    }
+
+    fn refusal(&self, why: &NotTaken) -> Problem {
+        let reason = match why {
+            NotTaken::Store(_) => {
+                error!(cause = sentence(why), "the registry cannot keep a change");
+                let detail = "the registry cannot write its file: see the log of the centre, and \
+                              read again whether the change was made";
+                return self.node.problem(Reason::RegistryUnavailable, detail);
+            }
+            NotTaken::Malformed(_) | NotTaken::Change(_) | NotTaken::Directory(_) => {
+                Reason::RegistryRefused
+            }
+            NotTaken::Untakeable(_) => Reason::RegistryConflict,
+            NotTaken::Snapshot(_) | NotTaken::OtherMesh => Reason::Internal,
+        };
+        self.node.problem(reason, sentence(why))
+    }
+}
+
+#[tonic::async_trait]
+impl RegistryDesk for Registry {
+    fn read(&self, page: &Page) -> Result<ReadResponse, Problem> {
+        let (head, objects) = self.objects();
+        if let Some(of) = page.of.filter(|of| *of != (head.epoch, head.revision)) {
+            return Err(self.conflict(head, of));
+        }
+        let is_after = |key: &Key| page.after.as_ref().is_none_or(|after| after < key);
+        let begins = |key: &Key| key.to_string().starts_with(&page.prefix);
+        let mut matching = objects.iter().filter(|(key, _)| is_after(key) && begins(key));
+        let found: Vec<_> = matching.by_ref().take(page.limit).collect();
+        let last = found.last().map(|(key, _)| key.to_string());
+        let next_after = if matching.next().is_some() { last } else { None };
+        let mesh = &self.node.me.mesh;
+        Ok(ReadResponse {
+            mesh: mesh.mesh.to_string(),
+            domain: mesh.domain().into(),
+            epoch: head.epoch,
+            revision: head.revision,
+            objects: found.into_iter().map(|(_, object)| write_object(object)).collect(),
+            next_after: next_after.unwrap_or_default(),
+        })
+    }
+
+    async fn commit(&self, author: &OperatorId, commit: Commit) -> Result<CommitResponse, Problem> {
+        let Commit { base_epoch, base_revision, changes, reason, dry_run } = commit;
+        let _alone = self.committing.lock().await;
+        let head = self.node.directory.head();
+        if (base_epoch, base_revision) != (head.epoch, head.revision) {
+            return Err(self.conflict(head, (base_epoch, base_revision)));
+        }
+        let entry = Entry {
+            epoch: head.epoch,
+            revision: head.revision + 1,
+            previous: head.hash,
+            changes,
+            committed_at_unix_ms: self.node.clock.unix_ms(),
+        };
+        if dry_run {
+            self.node.directory.rehearse(&entry).map_err(|why| self.refusal(&why))?;
+            return Ok(CommitResponse { epoch: entry.epoch, revision: entry.revision });
+        }
+        let changes = entry.changes.len();
+        let Head { epoch, revision, .. } = self.make(entry).await?;
+        info!(%author, epoch, revision, changes, why = reason, "registry changed");
+        Ok(CommitResponse { epoch, revision })
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! The source is TOML: `epoch` and `revision` at the top, the section `[mesh]` as in every
 //! configuration, then `[[clusters]]`, `[[agencies]]`, `[[systems]]`, `[[services]]`,
-//! `[[permissions]]` and `[[link_keys]]`.
+//! `[[permissions]]`, `[[permission_sets]]` and `[[link_keys]]`. What a registry is given has the
+//! same arrays without the header, in one file or in many below a folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,14 @@ use mesh_rt::directory_file::SNAPSHOT_BYTES_MAX;
 use mesh_rt::exit::CmdError;
 use serde::Serialize;
 
-pub use self::source::{DirectorySource, SourceError, encode, read_source};
+pub use self::source::{DirectorySource, SourceError, encode, read_objects, read_source};
+pub use self::written::Written;
 use crate::output::{Columns, Format, Told};
 
+mod folder;
+mod permission_set;
 mod source;
+mod written;
 
 /// A snapshot that cannot be written or read.
 #[derive(Debug, thiserror::Error)]

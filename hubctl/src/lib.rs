@@ -16,4 +16,4 @@ pub mod topology;
 pub use cli::run_command;
 pub use client::{AskError, ConnectError, NodeClient, Unanswered};
 pub use config::Config;
-pub use directory::{DirectorySource, encode, read_source};
+pub use directory::{DirectorySource, SourceError, Written, encode, read_objects, read_source};

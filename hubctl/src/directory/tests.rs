@@ -87,10 +87,10 @@ fn says_which_line_to_change() {
          "12: unknown field `hubs`, expected one of `id`, `name_fa`, `name_en`, `hub`, \
           `intra_cluster`"),
         ("[[link_keys]]", "[[keys]]",
-         "42: unknown field `keys`, expected one of `epoch`, `revision`, `mesh`, `clusters`, \
-          `agencies`, `systems`, `services`, `permissions`, `link_keys`"),
+         "42: unknown field `keys`, expected one of `clusters`, `agencies`, `systems`, `services`, \
+          `permissions`, `permission_sets`, `link_keys`"),
         ("[[agencies]]", twice,
-         "14: cluster economy is there twice"),
+         "14: cluster economy is there twice, first at ir.toml:8"),
         ("address = \"ir/gov/tax\"\n", "address = \"ir/gov/toll\"\n",
          "19: system ir/gov/tax/debts names ir/gov/tax, which is not in the directory"),
         ("\"base_database\"]", "\"base_database\"]\ncluster = \"economy\"",

@@ -17,13 +17,14 @@ use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::output::{Format, Told};
 use crate::pki::Wanted;
+use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
 use crate::topology::{NodeView, tree};
-use crate::{directory, pki, status, topology};
+use crate::{directory, pki, registry, status, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
 
-/// Asks the nodes of a mesh how they are, and makes their certificates and directories.
+/// Asks the nodes of a mesh how they are, keeps the registry, and makes certificates.
 #[derive(Debug, Parser)]
 #[command(name = "hubctl", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Args {
@@ -49,6 +50,12 @@ enum Command {
     Status,
     /// Ask nodes for their links, and draw the mesh
     Topology,
+    /// Make the registry hold what files say
+    Apply(ApplyArgs),
+    /// List what the registry holds
+    Get(GetArgs),
+    /// Tell of one object of the registry, and what others say of it
+    Describe(DescribeArgs),
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
@@ -123,17 +130,17 @@ pub fn run_command() -> ExitCode {
 
 async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdError> {
     let Args { config, output, nodes, command } = args;
-    let ready = || {
-        let config = load(config, variable)?;
-        let clients = clients(&config, &nodes).map_err(CmdError::usage)?;
-        Ok::<_, CmdError>((config, clients))
-    };
+    let load = || load(config, variable);
+    let chosen = |config: &Config| clients(config, &nodes).map_err(CmdError::usage);
     match command {
-        Command::Status => Ok(tell_status(&ready()?.1, output).await),
+        Command::Status => Ok(tell_status(&chosen(&load()?)?, output).await),
         Command::Topology => {
-            let (config, clients) = ready()?;
-            Ok(tell_topology(&config, &clients, output).await)
+            let config = load()?;
+            Ok(tell_topology(&config, &chosen(&config)?, output).await)
         }
+        Command::Apply(args) => registry::apply(&load()?, args, output).await,
+        Command::Get(args) => registry::get(&load()?, args, output).await,
+        Command::Describe(args) => registry::describe(&load()?, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
         }

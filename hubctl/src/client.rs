@@ -9,11 +9,14 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use mesh_core::node::NodeName;
 use mesh_core::reason::Problem;
+use mesh_proto::registry::{Page, write_page};
 use mesh_proto::status::read_status;
 use mesh_proto::wire::admin::v1::admin_service_client::AdminServiceClient;
 use mesh_proto::wire::admin::v1::{
     StatusRequest, StatusResponse, TopologyRequest, TopologyResponse,
 };
+use mesh_proto::wire::registry::v1::registry_service_client::RegistryServiceClient;
+use mesh_proto::wire::registry::v1::{CommitRequest, CommitResponse, ReadResponse};
 use mesh_rt::exit::sentence;
 use mesh_rt::server::mesh_endpoint;
 use mesh_rt::tls::{Connector, HandshakeError, Identity, TcpDialer, TlsError, Trust, explain};
@@ -28,6 +31,9 @@ use crate::config::{Access, Certificates, Config, Node};
 
 /// Longest time from a question to its answer, the handshake included.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// One page of the registry: a thousand objects of at most 8 KiB.
+const PAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Nodes that are asked at once.
 pub const NODES_ASKED_MAX: usize = 16;
@@ -144,6 +150,19 @@ impl NodeClient {
         let mut client = HealthClient::new(self.channel.clone());
         let answer = self.answer(client.check(HealthCheckRequest::default())).await;
         answer.is_ok_and(|answer| answer.status() == ServingStatus::Serving)
+    }
+
+    /// One page of the registry, which only the centre has.
+    pub async fn registry_page(&self, page: &Page) -> Result<ReadResponse, AskError> {
+        let mut client = RegistryServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(PAGE_BYTES_MAX);
+        self.answer(client.read(write_page(page))).await
+    }
+
+    /// Has the registry make changes.
+    pub async fn registry_commit(&self, commit: CommitRequest) -> Result<CommitResponse, AskError> {
+        let mut client = RegistryServiceClient::new(self.channel.clone());
+        self.answer(client.commit(commit)).await
     }
 
     async fn answer<T>(

@@ -10,6 +10,7 @@ pub mod config;
 pub mod directory;
 mod output;
 mod pki;
+mod registry;
 pub mod status;
 pub mod topology;
 

@@ -21,7 +21,9 @@ use crate::view::View;
 
 /// The lower neighbours that a directory says there should be.
 #[derive(Clone)]
-pub struct Expected(pub Arc<dyn Fn(&Directory) -> Vec<NodeName> + Send + Sync>);
+pub struct Expected(pub Arc<Expect>);
+
+type Expect = dyn Fn(&Directory) -> Vec<NodeName> + Send + Sync;
 
 impl Default for Expected {
     /// None, as for an agent.

@@ -8,6 +8,7 @@ use mesh_core::directory::history::ENTRY_BYTES_MAX;
 use mesh_core::id::OperatorId;
 use mesh_core::node::NodeName;
 use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_proto::malformed::Malformed;
 use mesh_proto::registry::{Commit, Page, read_commit, read_page};
 use mesh_proto::status::write_status;
 use mesh_proto::wire::registry::v1::registry_service_server::{
@@ -55,7 +56,7 @@ impl Registry {
         }
     }
 
-    fn malformed(&self, why: impl ToString) -> Status {
+    fn malformed(&self, why: &Malformed) -> Status {
         let problem = Problem::new(Reason::RequestMalformed, self.hop.clone(), why.to_string());
         refused(&problem)
     }
@@ -65,7 +66,7 @@ impl Registry {
 impl RegistryService for Registry {
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadResponse>, Status> {
         self.operator(request.extensions()).map_err(|problem| refused(&problem))?;
-        let page = read_page(request.into_inner()).map_err(|why| self.malformed(why))?;
+        let page = read_page(request.into_inner()).map_err(|why| self.malformed(&why))?;
         self.desk.read(&page).map(Response::new).map_err(|problem| refused(&problem))
     }
 
@@ -74,7 +75,7 @@ impl RegistryService for Registry {
         request: Request<CommitRequest>,
     ) -> Result<Response<CommitResponse>, Status> {
         let operator = self.operator(request.extensions()).map_err(|problem| refused(&problem))?;
-        let commit = read_commit(request.into_inner()).map_err(|why| self.malformed(why))?;
+        let commit = read_commit(request.into_inner()).map_err(|why| self.malformed(&why))?;
         let committed = self.desk.commit(&operator, commit).await;
         committed.map(Response::new).map_err(|problem| refused(&problem))
     }

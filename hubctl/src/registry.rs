@@ -1,0 +1,160 @@
+//! `hubctl apply`, `get` and `describe`: what the registry at the centre holds, and changing it.
+//!
+//! `apply` reads a file or a folder of `*.toml` files in the form of `hubctl directory compile`,
+//! without its header, and makes the registry hold what they say. What they do not mention stays,
+//! unless `--prune` is given; keys of links are never pruned. At most 100 changes are committed
+//! together; more are a sequence that `apply` resumes when it is run again.
+//!
+//! Exit code 1 if the registry refused, or could not be asked; 2 if the files must be changed.
+
+use clap::ValueEnum;
+use mesh_core::directory::Directory;
+use mesh_core::directory::change::{ByKey, Key, ObjectKind};
+use mesh_core::directory::history::Head;
+use mesh_core::node::{MeshDomain, NodeName};
+use mesh_core::reason::Reason;
+use mesh_proto::directory::read_object;
+use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
+use mesh_rt::exit::CmdError;
+
+pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::describe::{DescribeArgs, describe};
+pub(crate) use self::list::{GetArgs, get};
+use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
+use crate::config::Config;
+
+mod apply;
+mod changes;
+mod describe;
+mod list;
+
+/// How often a reading begins anew because somebody changed the registry meanwhile.
+const READINGS_MAX: usize = 5;
+
+/// What the registry holds at one revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry {
+    pub(crate) head: Head,
+    pub(crate) mesh: MeshDomain,
+    pub(crate) objects: ByKey,
+}
+
+/// The kinds of objects that operators ask for, as words on the command line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Kind {
+    #[value(name = "clusters", alias = "cluster")]
+    Cluster,
+    #[value(name = "agencies", alias = "agency")]
+    Agency,
+    #[value(name = "systems", alias = "system")]
+    System,
+    #[value(name = "services", alias = "service")]
+    Service,
+    #[value(name = "permissions", alias = "permission")]
+    Permission,
+    #[value(name = "link-keys", alias = "link-key")]
+    LinkKey,
+}
+
+/// The registry holds nothing under a name.
+#[derive(Debug, thiserror::Error)]
+#[error("the registry has no {kind} {name}; `hubctl get {word}` lists them all")]
+struct Unknown {
+    kind: &'static str,
+    name: String,
+    word: String,
+}
+
+/// A name on the command line that cannot be one of its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("{name:?} is no name of a {kind}: {why}")]
+struct BadName {
+    kind: &'static str,
+    name: String,
+    why: String,
+}
+
+/// The node of `config` that keeps the registry.
+pub(crate) fn centre(config: &Config) -> Result<NodeClient, ConnectError> {
+    NodeClient::connect(config, &NodeName::Centre.to_string())
+}
+
+impl Registry {
+    /// Reads all pages of one revision.
+    pub(crate) async fn read(centre: &NodeClient) -> Result<Self, AskError> {
+        for _ in 1..READINGS_MAX {
+            match Self::read_once(centre).await {
+                Err(AskError { reason: Unanswered::Refused(problem), .. })
+                    if problem.reason == Reason::RegistryConflict => {}
+                read => return read,
+            }
+        }
+        Self::read_once(centre).await
+    }
+
+    async fn read_once(centre: &NodeClient) -> Result<Self, AskError> {
+        let malformed = |why: String| {
+            centre.unanswered(Unanswered::Malformed { why: format!("registry: {why}") })
+        };
+        let (mut after, mut of): (Option<Key>, _) = (None, None);
+        let mut objects = ByKey::new();
+        loop {
+            let page = Page { prefix: String::new(), after, limit: PAGE_OBJECTS_MAX, of };
+            let answer = centre.registry_page(&page).await?;
+            of = Some((answer.epoch, answer.revision));
+            for object in answer.objects {
+                let object = read_object(object).map_err(|why| malformed(why.to_string()))?;
+                objects.insert(object.key(), object);
+            }
+            if answer.next_after.is_empty() {
+                let id = answer.mesh.parse();
+                let mesh = id.ok().and_then(|id| MeshDomain::new(id, &answer.domain).ok());
+                let mesh = mesh.ok_or_else(|| malformed("its mesh has no name".into()))?;
+                let (epoch, revision) = (answer.epoch, answer.revision);
+                return Ok(Self { head: Head { epoch, revision, hash: None }, mesh, objects });
+            }
+            let next: Key = answer.next_after.parse().map_err(|why| malformed(format!("{why}")))?;
+            // A page that does not move on would be asked for ever.
+            if objects.last_key_value().is_none_or(|(last, _)| *last != next) {
+                return Err(malformed("its pages do not follow each other".into()));
+            }
+            after = Some(next);
+        }
+    }
+
+    /// The objects put together.
+    fn directory(&self) -> Result<Directory, CmdError> {
+        let objects = self.objects.values().cloned().collect();
+        Directory::build(self.mesh.clone(), self.head.position(), objects)
+            .map_err(CmdError::failure)
+    }
+
+    /// The key of the object that is called `name`, which must be there.
+    fn find(&self, kind: Kind, name: &str) -> Result<Key, CmdError> {
+        let key = Key::parse(kind.of(), name).map_err(|why| {
+            CmdError::usage(BadName { kind: kind.of().name(), name: name.into(), why })
+        })?;
+        if self.objects.contains_key(&key) {
+            return Ok(key);
+        }
+        let (kind, name, word) = (kind.of().name(), name.into(), kind.word());
+        Err(CmdError::failure(Unknown { kind, name, word }))
+    }
+}
+
+impl Kind {
+    fn of(self) -> ObjectKind {
+        match self {
+            Self::Cluster => ObjectKind::Cluster,
+            Self::Agency => ObjectKind::Agency,
+            Self::System => ObjectKind::System,
+            Self::Service => ObjectKind::Service,
+            Self::Permission => ObjectKind::Permission,
+            Self::LinkKey => ObjectKind::LinkKey,
+        }
+    }
+
+    fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}

@@ -3,8 +3,8 @@
 pub mod backend;
 pub mod bed;
 pub mod client;
-pub mod dial;
 pub mod forge;
 
 pub use bed::Bed;
 pub use client::{Answer, Ask};
+pub use nation::dial;

@@ -65,6 +65,9 @@ pub async fn ask(layout: &Layout, inquiry: &Inquiry, known: &Known) -> Result<An
     if let Some(purpose) = &inquiry.purpose {
         request = request.header("mesh-purpose", purpose.as_str());
     }
+    if let Some(key) = &inquiry.idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
     if body.is_some() {
         request = request.header("content-type", "application/json");
     }

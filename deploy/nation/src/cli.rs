@@ -17,7 +17,7 @@ use crate::running::Running;
 use crate::show;
 use crate::tell::{Told, tell};
 
-/// From the first process to the last one that is ready.
+/// How long the nation may take to come up.
 const READY_MAX: Duration = Duration::from_secs(60);
 
 /// For each process to leave.
@@ -60,6 +60,8 @@ pub fn run_command() -> ExitCode {
 }
 
 fn up(options: &Options) -> Result<(), Box<dyn Error>> {
+    // Keys, certificates and directories count too: what is promised is a nation from its files.
+    let began = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let plan = Plan::load(&options.plan)?;
     let bins = match &options.bins {
@@ -72,7 +74,6 @@ fn up(options: &Options) -> Result<(), Box<dyn Error>> {
     // Listens from here on, so that Ctrl-C while the nation comes up ends it in order too.
     let mut stop = runtime.block_on(async { Stop::listen() })?;
     let layout = lay_out(&plan, &scratch.0, LOG)?;
-    let began = Instant::now();
     let mut running = Running::start(layout, &bins)?;
     let shown = runtime.block_on(async {
         tokio::select! {
@@ -130,7 +131,7 @@ async fn present(
     } else {
         println!("\n==> {processes} processes, ready after {ready_ms} ms");
     }
-    let told = tell(&plan.story, &running.layout, options.json).await?;
+    let told = tell(&plan.story, &running.layout, options.json).await;
     let memory = memory(running.processes());
     if options.json {
         println!("{}", json!({"event": "memory", "programs": memory}));

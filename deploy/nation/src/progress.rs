@@ -57,7 +57,7 @@ impl Display {
 
 fn bar(part: Part) -> String {
     let Part { ready, all } = part;
-    let full = if all == 0 { BAR_WIDTH } else { ready * BAR_WIDTH / all };
+    let full = (ready * BAR_WIDTH).checked_div(all).unwrap_or(BAR_WIDTH);
     format!("{}{} {ready}/{all}", "━".repeat(full), "·".repeat(BAR_WIDTH - full))
 }
 

@@ -1,6 +1,7 @@
 //! What a person reads of a nation at work: short lines, in Persian where an official reads them.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use serde_json::json;
 
@@ -57,7 +58,7 @@ pub fn inquiry(number: usize, inquiry: &Inquiry, answered: &Answered) -> String 
 }
 
 /// A dial, and how it ended.
-pub fn dial(number: usize, dial: &Dial, address: impl std::fmt::Display, came: &Dialled) -> String {
+pub fn dial(number: usize, dial: &Dial, address: SocketAddr, came: &Dialled) -> String {
     let Dial { title_fa, title_en, from, to } = dial;
     let mut text = format!("\n {number:>2}  {title_fa}\n{INDENT}{title_en}\n");
     let line = format!("{from} dials {to} at {address}, with its own genuine certificate");
@@ -71,6 +72,11 @@ pub fn dial(number: usize, dial: &Dial, address: impl std::fmt::Display, came: &
     };
     text.push_str(&wrapped(&line, " "));
     text
+}
+
+/// A step that could not be taken at all.
+pub fn failure(title: &str, why: &str) -> String {
+    format!("\n  !  {title}\n{}", wrapped(&format!("this step failed: {why}"), " "))
 }
 
 /// Memory of all programs, against what is promised.
@@ -127,6 +133,10 @@ pub fn dial_json(dial: &Dial, came: &Dialled) -> serde_json::Value {
         "let_in": *came == Dialled::LetIn,
         "alert": alert,
     })
+}
+
+pub fn failure_json(title: &str, why: &str) -> serde_json::Value {
+    json!({"event": "failure", "title_en": title, "why": why})
 }
 
 /// Who can act, in words, for the word in a problem.

@@ -53,6 +53,9 @@ pub struct Inquiry {
     pub body: Option<serde_json::Value>,
     #[serde(default)]
     pub purpose: Option<PurposeId>,
+    /// Of a submission, so that it counts once however often it is sent.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
     /// What of the answer later steps may use: name, and where it stands (RFC 6901).
     #[serde(default)]
     pub remember: BTreeMap<String, String>,

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod bed;
 pub mod client;
 pub mod forge;
+pub mod sample;
 
 pub use bed::Bed;
 pub use client::{Answer, Ask};

@@ -1,6 +1,5 @@
 //! What a nation needs on disk before its first process starts: PKI, directory, configurations.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::ErrorKind;
@@ -13,7 +12,7 @@ use mesh_core::directory::{Directory, DirectoryError, LinkKey};
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
 use mesh_proto::directory::write_snapshot;
 
-use crate::plan::{Agent, Answers, Plan, Sample};
+use crate::plan::{Agent, Answers, Plan, Program, ProgramName};
 
 /// Where everything of one nation is.
 #[derive(Clone, Debug)]
@@ -22,7 +21,8 @@ pub struct Layout {
     pub mesh: MeshDomain,
     /// Of all nodes: centre first, then hubs, then agents, which is the order to start them in.
     pub nodes: Vec<NodeLayout>,
-    pub samples: BTreeMap<Sample, SocketAddr>,
+    /// What answers for services, to be started before the nodes.
+    pub programs: Vec<ProgramLayout>,
     pub hubctl_config: PathBuf,
     pub pki: PathBuf,
 }
@@ -33,6 +33,8 @@ pub struct NodeLayout {
     pub name: NodeName,
     pub program: &'static str,
     pub config: PathBuf,
+    /// The node's own copy of the directory.
+    pub directory: PathBuf,
     pub log: PathBuf,
     pub admin: SocketAddr,
     /// Where neighbours from below dial, for hubs.
@@ -40,6 +42,16 @@ pub struct NodeLayout {
     /// Where applications ask, for agents.
     pub local: Option<SocketAddr>,
     pub issued: Issued,
+}
+
+/// One program that answers as a provider's own system would.
+#[derive(Clone, Debug)]
+pub struct ProgramLayout {
+    pub name: ProgramName,
+    pub program: &'static str,
+    pub args: Vec<String>,
+    pub listen: SocketAddr,
+    pub log: PathBuf,
 }
 
 /// Who asks the nodes how they are.
@@ -61,22 +73,21 @@ pub enum LayoutError {
     Directory(#[from] DirectoryError),
     #[error("the plan has an agent for {system}, which is not among its systems")]
     NoSystem { system: String },
-    #[error("the mesh domain of the plan is none")]
-    Mesh(#[from] mesh_core::node::ParseNodeError),
 }
 
 /// Writes everything below `dir`, which must be empty or not there yet. `log` goes into each
 /// daemon's `[log]`.
 pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError> {
-    let mesh = plan.domain()?;
+    let mesh = plan.mesh.clone();
     let now = SystemTime::now();
-    let hubs = plan.clusters.iter().filter(|cluster| cluster.hub);
+    let clusters = &plan.objects.clusters;
+    let hubs = clusters.iter().filter(|cluster| cluster.hub);
     let hubs: Vec<_> = hubs.map(|cluster| cluster.id.clone()).collect();
     let pki_dir = dir.join("pki");
-    let clusters = plan.clusters.iter().map(|cluster| cluster.id.clone());
+    let clusters = clusters.iter().map(|cluster| cluster.id.clone());
     let pki = LocalPki::create(&pki_dir, &mesh, clusters, now)?;
 
-    let bare = Directory::build(mesh.clone(), plan.position(), plan.objects(Vec::new()))?;
+    let bare = Directory::build(mesh.clone(), plan.position, plan.objects(Vec::new()))?;
     let mut names = vec![NodeName::Centre];
     names.extend(hubs.into_iter().map(NodeName::Hub));
     for Agent { system, .. } in &plan.agents {
@@ -90,14 +101,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
     for name in names {
         nodes.push(node(name, (dir, &pki), now, &mut ports)?);
     }
-    let mut samples = BTreeMap::new();
-    for backend in plan.agents.iter().flat_map(|agent| &agent.backends) {
-        if let Answers::Program(sample) = backend.answers
-            && !samples.contains_key(&sample)
-        {
-            samples.insert(sample, ports.free()?);
-        }
-    }
+    let programs = programs(plan, dir, &mut ports)?;
     let name = NodeName::Operator("operator".parse().expect("a label"));
     let issued = pki.issue(&name, &dir.join("operator"), now)?;
     let operator = Operator { name, issued };
@@ -105,16 +109,36 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         dir: dir.into(),
         mesh,
         nodes,
-        samples,
+        programs,
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
     };
     layout.write_directory(plan, &operator)?;
     for node in &layout.nodes {
-        write(&node.config, &layout.config(plan, (node, &pki), log))?;
+        write(&node.config, layout.config(plan, (node, &pki), log))?;
     }
-    write(&layout.hubctl_config, &layout.hubctl(&operator.issued, &pki))?;
+    write(&layout.hubctl_config, layout.hubctl(&operator.issued, &pki))?;
     Ok(layout)
+}
+
+fn programs(plan: &Plan, dir: &Path, ports: &mut Ports) -> Result<Vec<ProgramLayout>, LayoutError> {
+    let dir = dir.join("programs");
+    std::fs::create_dir_all(&dir)
+        .map_err(|source| LayoutError::Write { path: dir.clone(), source })?;
+    let mut programs = Vec::new();
+    for Program { name, run, args } in &plan.programs {
+        let listen = ports.free()?;
+        let database = dir.join(format!("{name}.sqlite"));
+        let own = [format!("--listen={listen}"), format!("--database={}", database.display())];
+        programs.push(ProgramLayout {
+            name: name.clone(),
+            program: run.program(),
+            args: args.iter().cloned().chain(own).collect(),
+            listen,
+            log: dir.join(format!("{name}.log")),
+        });
+    }
+    Ok(programs)
 }
 
 fn node(
@@ -136,6 +160,7 @@ fn node(
         name,
         program,
         config: below.join(format!("{program}.toml")),
+        directory: below.join("directory.pb"),
         log: below.join("log"),
         admin: ports.free()?,
         mesh,
@@ -150,8 +175,9 @@ impl Layout {
         self.nodes.iter().find(|node| node.name.to_string() == name)
     }
 
+    /// The centre's copy of the directory.
     pub fn directory_file(&self) -> PathBuf {
-        self.dir.join("directory.pb")
+        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("directory.pb")
     }
 
     fn write_directory(&self, plan: &Plan, operator: &Operator) -> Result<(), LayoutError> {
@@ -162,10 +188,10 @@ impl Layout {
             spki_sha256: issued.spki_sha256,
         };
         let objects = plan.objects(all.map(key).collect());
-        Directory::build(self.mesh.clone(), plan.position(), objects.clone())?;
-        let bytes = write_snapshot(&self.mesh, plan.position(), &objects);
-        let path = self.directory_file();
-        std::fs::write(&path, bytes).map_err(|source| LayoutError::Write { path, source })
+        Directory::build(self.mesh.clone(), plan.position, objects.clone())?;
+        let bytes = write_snapshot(&self.mesh, plan.position, &objects);
+        // Each its own copy, as on machines of their own.
+        self.nodes.iter().try_for_each(|node| write(&node.directory, &bytes))
     }
 
     fn config(&self, plan: &Plan, (node, pki): (&NodeLayout, &LocalPki), log: &str) -> String {
@@ -181,7 +207,7 @@ impl Layout {
             text.push_str(&line);
             text.push('\n');
         };
-        line(format!("directory_file = {:?}", self.directory_file()));
+        line(format!("directory_file = {:?}", node.directory));
         line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
         line(format!("\n[tls]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}"));
         line(format!("trust_file = {trust:?}"));
@@ -213,7 +239,12 @@ impl Layout {
         for backend in agents.flat_map(|agent| &agent.backends) {
             let url = match &backend.answers {
                 Answers::Url(url) => url.clone(),
-                Answers::Program(sample) => format!("http://{}", self.samples[sample]),
+                Answers::Program(name) => {
+                    let mut programs = self.programs.iter();
+                    let program = programs.find(|program| program.name == *name);
+                    let listen = program.expect("the plan was checked").listen;
+                    format!("http://{listen}")
+                }
             };
             let service = &backend.service;
             let _ = write!(text, "\n[[backends]]\nservice = \"{service}\"\nurl = \"{url}\"\n");
@@ -279,8 +310,8 @@ impl Ports {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), LayoutError> {
-    std::fs::write(path, text).map_err(|source| LayoutError::Write { path: path.into(), source })
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), LayoutError> {
+    std::fs::write(path, content).map_err(|source| LayoutError::Write { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -288,13 +319,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_directory_lists_the_keys_of_all_nodes_and_of_the_operator() {
+    fn each_copy_of_the_directory_lists_the_keys_of_all_nodes_and_of_the_operator() {
         let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/two-clusters.toml");
         let plan = Plan::load(Path::new(plan)).expect("the plan reads");
         let dir = std::env::temp_dir().join(format!("nation-layout-{}", std::process::id()));
         let layout = lay_out(&plan, &dir, "filter = \"info\"").expect("it is laid out");
-        let snapshot = std::fs::read(layout.directory_file()).expect("it is there");
+        let copies = layout.nodes.iter().map(|node| std::fs::read(&node.directory));
+        let copies: Vec<_> = copies.map(|copy| copy.expect("each node has one")).collect();
+        let snapshot = std::fs::read(layout.directory_file()).expect("the centre has one");
         std::fs::remove_dir_all(&dir).expect("it goes");
+        assert!(copies.iter().all(|copy| *copy == snapshot), "they begin alike");
 
         let operator = NodeName::Operator("operator".parse().expect("a label"));
         let names = layout.nodes.iter().map(|node| &node.name).chain([&operator]);

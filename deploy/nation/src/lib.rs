@@ -1,9 +1,17 @@
 //! A nation on one machine: lays out its PKI, directory and configurations, starts every program as
-//! a process of its own, and ends them by their own ids.
+//! a process of its own, shows it at work, and ends its processes by their own ids.
 
+pub mod ask;
 pub mod cli;
+pub mod dial;
 pub mod layout;
+pub mod memory;
+pub mod next;
 pub mod plan;
 pub mod process;
+mod progress;
+pub mod ready;
 pub mod running;
 pub mod show;
+pub mod story;
+pub mod tell;

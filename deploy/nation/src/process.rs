@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug)]
 pub struct Process {
     name: String,
+    program: PathBuf,
     child: Child,
     log: PathBuf,
 }
@@ -34,7 +35,7 @@ impl Process {
     pub fn start(
         name: &str,
         program: &Path,
-        args: &[&str],
+        args: &[String],
         log: &Path,
     ) -> Result<Self, ProcessError> {
         let logs = |source| ProcessError::Log { path: log.into(), source };
@@ -49,11 +50,16 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(|source| ProcessError::Start { path: program.into(), source })?;
-        Ok(Self { name: name.into(), child, log: log.into() })
+        Ok(Self { name: name.into(), program: program.into(), child, log: log.into() })
     }
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of its program.
+    pub fn program(&self) -> String {
+        self.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     pub fn id(&self) -> u32 {

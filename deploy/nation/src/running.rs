@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use hubctl::ConnectError;
+use mesh_core::node::NodeName;
+use mesh_rt::config::ConfigError;
 
 use crate::layout::{Layout, NodeLayout};
-use crate::process::{Process, ProcessError};
+use crate::process::{Process, ProcessError, left_in_order};
 
 /// All processes of one nation. Dropping it ends them.
 #[derive(Debug)]
 pub struct Running {
     pub layout: Layout,
     bins: PathBuf,
-    processes: Vec<Process>,
+    pub(crate) processes: Vec<Process>,
 }
 
 /// What a program printed.
@@ -26,12 +30,20 @@ pub struct Printed {
 /// A nation that does not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    #[error("{} is missing; run `cargo build --workspace --bins`", path.display())]
+    Missing { path: PathBuf },
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error("the nation was not ready within {limit:?}:\n{status}")]
     NotReady { limit: Duration, status: String },
     #[error("{} cannot be run", path.display())]
     Hubctl { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("no runtime for asking the nodes")]
+    Runtime(#[source] std::io::Error),
     #[error("no node is called {0}")]
     NoNode(String),
 }
@@ -39,14 +51,19 @@ pub enum RunError {
 impl Running {
     /// Starts everything of `layout` with the programs in `bins`.
     pub fn start(layout: Layout, bins: &Path) -> Result<Self, RunError> {
+        let programs = layout.programs.iter().map(|program| program.program);
+        let nodes = layout.nodes.iter().map(|node| node.program);
+        for program in programs.chain(nodes).chain(["hubctl"]) {
+            let path = bins.join(program);
+            if !path.is_file() {
+                return Err(RunError::Missing { path });
+            }
+        }
         let mut running = Self { layout, bins: bins.into(), processes: Vec::new() };
-        for (sample, address) in running.layout.samples.clone() {
-            let name = sample.program();
-            let database = running.layout.dir.join(format!("{name}.sqlite"));
-            let log = running.layout.dir.join(format!("{name}.log"));
-            let (listen, database) = (address.to_string(), database.display().to_string());
-            let args = ["--listen", &listen, "--database", &database];
-            running.processes.push(Process::start(name, &bins.join(name), &args, &log)?);
+        for program in running.layout.programs.clone() {
+            let path = running.bins.join(program.program);
+            let (name, args) = (program.name.as_str(), &program.args);
+            running.processes.push(Process::start(name, &path, args, &program.log)?);
         }
         for node in running.layout.nodes.clone() {
             running.start_node(&node)?;
@@ -55,9 +72,8 @@ impl Running {
     }
 
     fn start_node(&mut self, node: &NodeLayout) -> Result<(), RunError> {
-        let config = node.config.display().to_string();
         let program = self.bins.join(node.program);
-        let args = ["--config", &config];
+        let args = ["--config".into(), node.config.display().to_string()];
         let name = node.name.to_string();
         self.processes.push(Process::start(&name, &program, &args, &node.log)?);
         Ok(())
@@ -71,7 +87,7 @@ impl Running {
         self.start_node(&node)
     }
 
-    /// The process of a node or a sample program.
+    /// The process of a node or a program.
     pub fn process(&mut self, name: &str) -> Result<&mut Process, RunError> {
         let found = self.processes.iter_mut().find(|process| process.name() == name);
         found.ok_or_else(|| RunError::NoNode(name.into()))
@@ -81,27 +97,14 @@ impl Running {
         self.processes.iter()
     }
 
-    /// Waits until every node says that it is ready.
-    pub fn wait_ready(&mut self, limit: Duration) -> Result<(), RunError> {
-        let began = Instant::now();
-        loop {
-            for process in &mut self.processes {
-                process.check()?;
-            }
-            if self.hubctl(&["status", "-o", "json"])?.success {
-                return Ok(());
-            }
-            if limit <= began.elapsed() {
-                let Printed { out, err, .. } = self.hubctl(&["status"])?;
-                return Err(RunError::NotReady { limit, status: out + &err });
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    /// Where the program `hubctl` is.
+    pub fn hubctl_program(&self) -> PathBuf {
+        self.bins.join("hubctl")
     }
 
     /// Runs `hubctl` with `args`.
     pub fn hubctl(&self, args: &[&str]) -> Result<Printed, RunError> {
-        let path = self.bins.join("hubctl");
+        let path = self.hubctl_program();
         let output = Command::new(&path)
             .arg("--config")
             .arg(&self.layout.hubctl_config)
@@ -117,12 +120,23 @@ impl Running {
     /// Asks every process to leave, agents first, and waits for each at most `limit`. The names of
     /// those that did not leave in order.
     pub fn stop(mut self, limit: Duration) -> Vec<String> {
+        let place = |layout: &Layout, name: &str| match layout.node(name).map(|node| &node.name) {
+            Some(NodeName::Agent { .. } | NodeName::Operator(_)) => 0,
+            Some(NodeName::Hub(_)) => 1,
+            Some(NodeName::Centre) => 2,
+            None => 3,
+        };
         let mut unruly = Vec::new();
-        for process in self.processes.iter_mut().rev() {
-            process.ask_to_stop();
-            let status = process.wait(limit);
-            if !status.is_some_and(crate::process::left_in_order) {
-                unruly.push(process.name().to_owned());
+        for step in 0..=3 {
+            let layout = &self.layout;
+            let leaves = |process: &&mut Process| place(layout, process.name()) == step;
+            for process in self.processes.iter_mut().filter(leaves) {
+                process.ask_to_stop();
+            }
+            for process in self.processes.iter_mut().filter(leaves) {
+                if !process.wait(limit).is_some_and(left_in_order) {
+                    unruly.push(process.name().to_owned());
+                }
             }
         }
         unruly

@@ -1,188 +1,208 @@
-//! What a person sees: one inquiry hop by hop, what is refused, and what to try next.
+//! What a person reads of a nation at work: short lines, in Persian where an official reads them.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::Instant;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use mesh_core::address::{ServiceAddress, SystemAddress};
-use sample_registry::{SEED_DEFAULT, first_national_id};
 use serde_json::json;
-use tokio::net::TcpStream;
 
-use crate::layout::Layout;
+use crate::ask::Answered;
+use crate::dial::Dialled;
+use crate::memory::Memory;
+use crate::story::{Chapter, Dial, Inquiry};
 
-/// Largest answer that is shown.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Columns of a line.
+const WIDTH: usize = 96;
 
-/// One inquiry of a system, as an application would ask it on loopback.
-#[derive(Clone, Debug)]
-pub struct Inquiry {
-    pub title: &'static str,
-    pub title_fa: &'static str,
-    pub consumer: SystemAddress,
-    pub service: ServiceAddress,
-    pub path: String,
+/// Columns of an answer that is shown; what is longer is cut.
+const ANSWER_WIDTH: usize = 2 * WIDTH;
+
+const INDENT: &str = "     ";
+
+/// Before every further line of what did not fit into one.
+const HANGING: &str = "  ";
+
+pub fn chapter(chapter: &Chapter) -> String {
+    format!("\n■ {}\n  {}\n", chapter.title_fa, chapter.title_en)
 }
 
-/// What came of it.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    pub elapsed_us: u64,
-}
-
-/// An inquiry that could not be asked at all.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    #[error("{consumer} has no agent in this nation")]
-    NoAgent { consumer: SystemAddress },
-    #[error("the agent at {agent} cannot be reached")]
-    Reach { agent: SocketAddr, source: std::io::Error },
-    #[error("the agent at {agent} did not answer HTTP")]
-    Http { agent: SocketAddr, source: hyper::Error },
-    #[error("the request is not well formed")]
-    Request(#[from] http::Error),
-    #[error("the answer is too large or broke off")]
-    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// The inquiries that the two-cluster plan is for: one answered, one that the centre never sees,
-/// and one refused.
-pub fn worked() -> Vec<Inquiry> {
-    let person = first_national_id(SEED_DEFAULT);
-    let parse = |text: &str| text.parse().expect("an address of the plan");
-    let service: ServiceAddress =
-        "ir/gov/civil-registration/persons/identity.v1".parse().expect("a service of the plan");
-    let inquiry = |title, title_fa, consumer: &str, path: String| Inquiry {
-        title,
-        title_fa,
-        consumer: parse(consumer),
-        service: service.clone(),
-        path,
-    };
-    vec![
-        inquiry(
-            "A licence counter asks who a present citizen is: another cluster, through the centre",
-            "میز صدور مجوز، هویت متقاضی حاضر را از ثبت احوال می‌پرسد",
-            "ir/gov/licensing/desk",
-            format!("/persons/{person}"),
-        ),
-        inquiry(
-            "The registration desk asks inside its own cluster: the centre is not touched",
-            "میز ثبت احوال در خوشهٔ خود می‌پرسد؛ مرکز ملی در مسیر نیست",
-            "ir/gov/civil-registration/desk",
-            format!("/persons/{person}/kin"),
-        ),
-        inquiry(
-            "The licence counter asks for the citizen's kin, for which it has no permission",
-            "میز صدور مجوز برای خویشاوندی اجازه ندارد",
-            "ir/gov/licensing/desk",
-            format!("/persons/{person}/kin"),
-        ),
-    ]
-}
-
-/// Asks, as the application beside the consumer's agent would.
-pub async fn ask(layout: &Layout, inquiry: &Inquiry) -> Result<Shown, AskError> {
-    let agent = agent_of(layout, &inquiry.consumer)?;
-    let began = Instant::now();
-    let socket =
-        TcpStream::connect(agent).await.map_err(|source| AskError::Reach { agent, source })?;
-    let http = |source| AskError::Http { agent, source };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(http)?;
-    let driver = tokio::spawn(connection);
-    let request = Request::get(format!("/r1/{}{}", inquiry.service, inquiry.path))
-        .header("host", agent.to_string())
-        .header("x-road-client", inquiry.consumer.to_string())
-        .body(Empty::<Bytes>::new())?;
-    let (head, body) = sender.send_request(request).await.map_err(http)?.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(AskError::Body)?;
-    let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    drop(sender);
-    driver.abort();
-    Ok(Shown { status: head.status, headers: head.headers, body: body.to_bytes(), elapsed_us })
-}
-
-/// One inquiry as text for a terminal.
-pub fn text(inquiry: &Inquiry, shown: &Shown) -> String {
-    let mut text = format!("\n■ {}\n  {}\n", inquiry.title, inquiry.title_fa);
-    let _ = writeln!(text, "  {} asks {}", inquiry.consumer, inquiry.service);
-    let _ = writeln!(text, "  GET {}", inquiry.path);
-    let hops = hops(&shown.headers);
-    if !hops.is_empty() {
-        text.push_str("  path, and the time from request to answer as each hop saw it:\n");
-        for (hop, ms) in hops {
-            let _ = writeln!(text, "    {ms:>9.3} ms  {hop}");
+/// An inquiry, its way and its answer.
+pub fn inquiry(number: usize, inquiry: &Inquiry, answered: &Answered) -> String {
+    let Inquiry { title_fa, title_en, service, .. } = inquiry;
+    let mut text = format!("\n {number:>2}  {title_fa}\n{INDENT}{title_en}\n");
+    let (method, path) = (inquiry.method.name(), &answered.path);
+    text.push_str(&wrapped(&format!("{method} {service}{path}"), "/"));
+    let way = answered.hops();
+    if !way.is_empty() {
+        let way: Vec<_> = way.iter().map(|(hop, ms)| format!("{hop} ({ms:.1})")).collect();
+        text.push_str(&wrapped(&format!("way, in ms: {}", way.join(" → ")), " → "));
+    }
+    let (status, ms) = (answered.status.as_u16(), answered.elapsed.as_secs_f64() * 1e3);
+    match answered.refused() {
+        None => {
+            let body = String::from_utf8_lossy(&answered.body);
+            let line = format!("{status} after {ms:.1} ms: {}", cut(body.trim()));
+            text.push_str(&wrapped(&line, ","));
+        }
+        Some(reason) => {
+            let problem = answered.json();
+            let said = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+            let (hop, detail) = (said("hop"), said("detail"));
+            let line = format!("{status} after {ms:.1} ms: refused at {hop}, {reason}: {detail}");
+            text.push_str(&wrapped(&line, " "));
+            let (mender_en, mender_fa) = mender(&said("mender"));
+            let _ = writeln!(text, "{INDENT}{}؛ {mender_fa}", said("title_fa"));
+            let _ = writeln!(text, "{INDENT}{mender_en}; docs/errors/{reason}.md");
         }
     }
-    let answer = String::from_utf8_lossy(&shown.body);
-    let _ = writeln!(text, "  answer: {} {}", shown.status.as_u16(), answer.trim());
     text
 }
 
-/// One inquiry for a program.
-pub fn json(inquiry: &Inquiry, shown: &Shown) -> serde_json::Value {
-    let hops: Vec<_> =
-        hops(&shown.headers).into_iter().map(|(hop, ms)| json!({"hop": hop, "ms": ms})).collect();
-    let body: serde_json::Value = serde_json::from_slice(&shown.body).unwrap_or_default();
+/// A dial, and how it ended.
+pub fn dial(number: usize, dial: &Dial, address: SocketAddr, came: &Dialled) -> String {
+    let Dial { title_fa, title_en, from, to } = dial;
+    let mut text = format!("\n {number:>2}  {title_fa}\n{INDENT}{title_en}\n");
+    let line = format!("{from} dials {to} at {address}, with its own genuine certificate");
+    text.push_str(&wrapped(&line, " "));
+    let line = match came {
+        Dialled::Alert(alert) => {
+            format!("refused in the TLS handshake: alert {alert}; not one byte of data was taken")
+        }
+        Dialled::LetIn => "LET IN, which must never be".into(),
+        Dialled::Broken(why) => format!("no answer to judge: {why}"),
+    };
+    text.push_str(&wrapped(&line, " "));
+    text
+}
+
+/// A step that could not be taken at all.
+pub fn failure(title: &str, why: &str) -> String {
+    format!("\n  !  {title}\n{}", wrapped(&format!("this step failed: {why}"), " "))
+}
+
+/// Memory of all programs, against what is promised.
+pub fn memory(programs: &[Memory]) -> String {
+    let mut text =
+        String::from("\n■ حافظه در حال آماده‌به‌کار\n  Memory at rest, resident, in MiB\n\n");
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    let _ = writeln!(text, "{INDENT}program          processes  median  largest");
+    for memory in programs {
+        let Memory { program, processes, rss_median_kib, rss_largest_kib, .. } = memory;
+        let (median, largest) = (mib(*rss_median_kib), mib(*rss_largest_kib));
+        let judged = match memory.rss_kib_max {
+            None => String::new(),
+            Some(most) if memory.is_held() => format!("  at most {:.0}: held", mib(most)),
+            Some(most) => format!("  at most {:.0}: NOT held by {}", mib(most), memory.largest),
+        };
+        let _ = writeln!(
+            text,
+            "{INDENT}{program:<16} {processes:>9}  {median:>6.1}  {largest:>7.1}{judged}"
+        );
+    }
+    text
+}
+
+pub fn inquiry_json(inquiry: &Inquiry, answered: &Answered) -> serde_json::Value {
+    let hops = answered.hops().into_iter().map(|(hop, ms)| json!({"hop": hop, "ms": ms}));
     json!({
+        "event": "inquiry",
+        "title_fa": inquiry.title_fa,
+        "title_en": inquiry.title_en,
         "consumer": inquiry.consumer.to_string(),
         "service": inquiry.service.to_string(),
-        "status": shown.status.as_u16(),
-        "elapsed_us": shown.elapsed_us,
-        "hops": hops,
-        "answer": body,
+        "method": inquiry.method.name(),
+        "path": answered.path,
+        "status": answered.status.as_u16(),
+        "refused": answered.refused(),
+        "elapsed_us": u64::try_from(answered.elapsed.as_micros()).unwrap_or(u64::MAX),
+        "hops": hops.collect::<Vec<_>>(),
+        "answer": answered.json(),
     })
 }
 
-/// The hops of an answer, from its `Server-Timing` (W3C).
-pub fn hops(headers: &HeaderMap) -> Vec<(String, f64)> {
-    let timing = headers.get("server-timing").and_then(|value| value.to_str().ok());
-    let entries = timing.into_iter().flat_map(|timing| timing.split(','));
-    let read = |entry: &str| {
-        let (hop, ms) = entry.trim().split_once(";dur=")?;
-        Some((hop.to_owned(), ms.parse().ok()?))
+pub fn dial_json(dial: &Dial, came: &Dialled) -> serde_json::Value {
+    let alert = match came {
+        Dialled::Alert(alert) => Some(alert),
+        Dialled::LetIn | Dialled::Broken(_) => None,
     };
-    entries.filter_map(read).collect()
+    json!({
+        "event": "dial",
+        "title_fa": dial.title_fa,
+        "title_en": dial.title_en,
+        "from": dial.from,
+        "to": dial.to,
+        "let_in": *came == Dialled::LetIn,
+        "alert": alert,
+    })
 }
 
-/// What to try while the nation is up; each line can be copied into another terminal.
-pub fn next_steps(layout: &Layout, hubctl: &str) -> String {
-    let mut text = String::from("\n■ Try next, in another terminal\n");
-    let config = layout.hubctl_config.display();
-    if let Some(inquiry) = worked().first()
-        && let Ok(agent) = agent_of(layout, &inquiry.consumer)
-    {
-        let Inquiry { consumer, service, path, .. } = inquiry;
-        let _ = writeln!(
-            text,
-            "  curl -i -H 'X-Road-Client: {consumer}' http://{agent}/r1/{service}{path}"
-        );
+pub fn failure_json(title: &str, why: &str) -> serde_json::Value {
+    json!({"event": "failure", "title_en": title, "why": why})
+}
+
+/// Who can act, in words, for the word in a problem.
+fn mender(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "consumer" => ("whoever asks can mend it", "درخواست‌کننده می‌تواند آن را رفع کند"),
+        "provider" => ("the provider's agency can mend it", "دستگاه ارائه‌دهنده باید آن را رفع کند"),
+        "hop-operator" => {
+            ("the operator of that hop can mend it", "متصدی همان گره باید آن را رفع کند")
+        }
+        "registrar" => (
+            "the registrar at the centre can mend it, by a permission",
+            "متصدی ثبت در مرکز ملی می‌تواند مجوز آن را ثبت کند",
+        ),
+        _ => ("nobody need act: ask again", "نیازی به اقدام نیست؛ دوباره بپرسید"),
     }
-    let _ = writeln!(text, "  {hubctl} --config {config} status");
-    let _ = writeln!(text, "  {hubctl} --config {config} topology");
-    for node in &layout.nodes {
-        if let mesh_core::node::NodeName::Hub(_) = node.name {
-            let _ = writeln!(text, "  tail -f {}", node.log.display());
-            break;
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= ANSWER_WIDTH {
+        return text.into();
+    }
+    let shown: String = text.chars().take(ANSWER_WIDTH).collect();
+    format!("{shown}… ({} bytes)", text.len())
+}
+
+/// `text` in lines that fit, broken behind `between` where it can.
+fn wrapped(text: &str, between: &str) -> String {
+    let room = WIDTH - INDENT.len() - HANGING.len();
+    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
+    for part in text.split_inclusive(between) {
+        let part: Vec<char> = part.chars().collect();
+        for chunk in part.chunks(room) {
+            if room < used + chunk.len() {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.extend(chunk);
+            used += chunk.len();
         }
     }
-    text
+    lines.push(line);
+    let hanging = std::iter::once("").chain(std::iter::repeat(HANGING));
+    let lines = lines.iter().zip(hanging);
+    lines.map(|(line, hanging)| format!("{INDENT}{hanging}{}\n", line.trim_end())).collect()
 }
 
-fn agent_of(layout: &Layout, consumer: &SystemAddress) -> Result<SocketAddr, AskError> {
-    let is_agent = |name: &mesh_core::node::NodeName| match name {
-        mesh_core::node::NodeName::Agent { system, .. } => system == consumer,
-        _ => false,
-    };
-    let node = layout.nodes.iter().find(|node| is_agent(&node.name));
-    let local = node.and_then(|node| node.local);
-    local.ok_or_else(|| AskError::NoAgent { consumer: consumer.clone() })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_and_lose_nothing() {
+        let hops = ["hub.communications (1.0)"; 9].join(" → ");
+        for (text, between) in [(hops.as_str(), " → "), (&"x".repeat(500), " "), ("", " ")] {
+            let lines = wrapped(text, between);
+            assert!(lines.lines().all(|line| line.chars().count() <= WIDTH), "{lines}");
+            let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            assert_eq!(bare(&lines), bare(text));
+        }
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_and_says_so() {
+        assert_eq!(cut("{}"), "{}");
+        let long = cut(&"ش".repeat(400));
+        assert!(long.ends_with("… (800 bytes)"), "{long}");
+    }
 }

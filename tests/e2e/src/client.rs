@@ -139,6 +139,6 @@ impl Answer {
 
     /// The hops that the answer passed, nearest first, as `Server-Timing` names them.
     pub fn hops(&self) -> Vec<String> {
-        nation::show::hops(&self.headers).into_iter().map(|(hop, _)| hop).collect()
+        nation::ask::hops(&self.headers).into_iter().map(|(hop, _)| hop).collect()
     }
 }

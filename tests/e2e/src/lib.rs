@@ -3,8 +3,9 @@
 pub mod backend;
 pub mod bed;
 pub mod client;
-pub mod dial;
 pub mod forge;
+pub mod sample;
 
 pub use bed::Bed;
 pub use client::{Answer, Ask};
+pub use nation::dial;

@@ -95,10 +95,41 @@ fn up_shows_a_nation_at_work() {
     assert_eq!(code, Some(0), "{err}");
     let shown: Vec<serde_json::Value> =
         out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let statuses: Vec<_> = shown.iter().map(|inquiry| inquiry["status"].as_u64()).collect();
+    let events: Vec<_> = shown.iter().map(|told| told["event"].as_str()).collect();
+    let inquiries = [Some("inquiry"); 3];
+    let want = [&[Some("start")], &inquiries[..], &[Some("dial"), Some("memory")]].concat();
+    assert_eq!(events, want, "{out}");
+    let statuses: Vec<_> = shown[1..4].iter().map(|inquiry| inquiry["status"].as_u64()).collect();
     assert_eq!(statuses, [Some(200), Some(200), Some(403)], "{out}");
     let hops = |inquiry: &serde_json::Value| inquiry["hops"].to_string();
-    assert!(hops(&shown[0]).contains("hub.centre"), "{out}");
-    assert!(!hops(&shown[1]).contains("hub.centre"), "{out}");
-    assert_eq!(shown[2]["answer"]["reason"], "NOT_PERMITTED", "{out}");
+    assert!(hops(&shown[1]).contains("hub.centre"), "{out}");
+    assert!(!hops(&shown[2]).contains("hub.centre"), "{out}");
+    assert_eq!(shown[3]["answer"]["reason"], "NOT_PERMITTED", "{out}");
+    assert_eq!(shown[4]["let_in"], false, "{out}");
+}
+
+#[test]
+fn up_says_in_a_sentence_what_keeps_it_from_starting() {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nation/plans");
+    let plan = plan.join("two-clusters.toml").display().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let full = folder.path().join("full");
+    std::fs::create_dir(&full).expect("it can be made");
+    std::fs::write(full.join("file"), "").expect("written");
+    let (full, nowhere) = (full.display().to_string(), folder.path().join("bins"));
+    let nowhere = nowhere.display().to_string();
+    let cases: [(&[&str], &str); 3] = [
+        (&["--keep", &full], "full is not empty, choose another directory"),
+        (&["--bins", &nowhere], "sample-registry is missing; run `cargo build --workspace --bins`"),
+        (&["--plan", "no-such.toml"], "no-such.toml: cannot be read"),
+    ];
+    for (args, want) in cases {
+        let args = [&["--once"], args, &["--plan", &plan][..]].concat();
+        // The last of two plans would be an error of usage by itself.
+        let args = if args.contains(&"no-such.toml") { &args[..3] } else { &args[..] };
+        let (code, out, err) = run("nation", args);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+        let last = err.lines().last().expect("it says why");
+        assert!(last.starts_with("nation: ") && last.contains(want), "{err}");
+    }
 }

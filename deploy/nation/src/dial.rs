@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+/// How long to wait for the other side. Who was let in hears nothing, so that this is no failure.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
 /// What a dial came to.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Dialled {
@@ -28,6 +31,32 @@ pub enum Dialled {
 
 /// Dials `address` with the certificate in `chain` and `key`, if there is one.
 pub async fn dial(address: SocketAddr, identity: Option<(&Path, &Path)>) -> Dialled {
+    let config = match config(identity) {
+        Ok(config) => config,
+        Err(why) => return Dialled::Broken(why),
+    };
+    let socket = match TcpStream::connect(address).await {
+        Ok(socket) => socket,
+        Err(why) => return Dialled::Broken(why.to_string()),
+    };
+    let name = ServerName::try_from("any.mesh.test").expect("a name");
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket);
+    let mut stream = match timeout(ANSWER_MAX, stream).await {
+        Err(_) => return Dialled::Broken("no answer to the handshake".into()),
+        Ok(Err(why)) => return told(&why),
+        Ok(Ok(stream)) => stream,
+    };
+    // In TLS 1.3 the client is done first: a refusal shows on the first read.
+    let mut first = [0; 64];
+    match timeout(ANSWER_MAX, stream.read(&mut first)).await {
+        Err(_) => Dialled::LetIn,
+        Ok(Ok(0)) => Dialled::Broken("closed without an alert".into()),
+        Ok(Ok(_)) => Dialled::LetIn,
+        Ok(Err(why)) => told(&why),
+    }
+}
+
+fn config(identity: Option<(&Path, &Path)>) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -37,31 +66,16 @@ pub async fn dial(address: SocketAddr, identity: Option<(&Path, &Path)>) -> Dial
     let mut config = match identity {
         None => config.with_no_client_auth(),
         Some((chain, key)) => {
-            let chain: Result<Vec<_>, _> =
-                CertificateDer::pem_file_iter(chain).expect("a chain").collect();
-            let key = PrivateKeyDer::from_pem_file(key).expect("a key");
-            config.with_client_auth_cert(chain.expect("certificates"), key).expect("they match")
+            let unread = |path: &Path, why| format!("{}: {why}", path.display());
+            let pem = CertificateDer::pem_file_iter(chain).and_then(Iterator::collect);
+            let certificates: Vec<_> = pem.map_err(|why| unread(chain, why))?;
+            let own = PrivateKeyDer::from_pem_file(key).map_err(|why| unread(key, why))?;
+            let fits = config.with_client_auth_cert(certificates, own);
+            fits.map_err(|why| format!("{}: {why}", key.display()))?
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let socket = match TcpStream::connect(address).await {
-        Ok(socket) => socket,
-        Err(why) => return Dialled::Broken(why.to_string()),
-    };
-    let name = ServerName::try_from("any.mesh.test").expect("a name");
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
-    let mut stream = match stream {
-        Ok(stream) => stream,
-        Err(why) => return told(&why),
-    };
-    // In TLS 1.3 the client is done first: a refusal shows on the first read.
-    let mut first = [0; 64];
-    match timeout(Duration::from_secs(10), stream.read(&mut first)).await {
-        Err(_) => Dialled::LetIn,
-        Ok(Ok(0)) => Dialled::Broken("closed without an alert".into()),
-        Ok(Ok(_)) => Dialled::LetIn,
-        Ok(Err(why)) => told(&why),
-    }
+    Ok(config)
 }
 
 fn told(why: &std::io::Error) -> Dialled {

@@ -1,0 +1,63 @@
+//! What to try while a nation is up: commands that can be copied into another terminal as they are.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mesh_core::node::NodeName;
+
+use crate::ask::agent_of;
+use crate::layout::Layout;
+use crate::running::Running;
+use crate::story::Inquiry;
+use crate::tell::Told;
+
+/// The commands, each group under what it shows.
+pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> String {
+    let layout = &running.layout;
+    let mut text = String::from("\n■ در پایانه‌ای دیگر\n  Try next, in another terminal\n");
+    let mut group = |title: &str, commands: &[Option<String>]| {
+        if commands.iter().any(Option::is_some) {
+            let _ = writeln!(text, "\n  # {title}");
+            for command in commands.iter().flatten() {
+                let _ = writeln!(text, "  {command}");
+            }
+        }
+    };
+    let curl_of = |step: &Option<(Inquiry, String)>| step.as_ref().and_then(|it| curl(layout, it));
+    let (program, config) = (running.hubctl_program(), &layout.hubctl_config);
+    // By the environment, so that the lines stay short.
+    let export = format!("export HUBCTL_CONFIG={}", config.display());
+    let hubctl = |words: &str| Some(format!("{} {words}", program.display()));
+
+    group("Ask as an application does", &[curl_of(&told.across)]);
+    let commands = ["status", "topology", "top", "get services"].map(hubctl);
+    group("Look at the nation as an operator", &[&[Some(export)], &commands[..]].concat());
+    if let Some(remedy) = remedy {
+        let apply = hubctl(&format!("apply -f {}", remedy.display()));
+        group("Permit what was refused, and ask again", &[apply, curl_of(&told.refused)]);
+    }
+    let centre = layout.nodes.iter().find(|node| node.name == NodeName::Centre);
+    let process =
+        running.processes().find(|process| process.name() == NodeName::Centre.to_string());
+    if let (Some(centre), Some(process)) = (centre, process) {
+        let kill = Some(format!("kill -9 {}", process.id()));
+        group(
+            "Take the centre away: inside a cluster work goes on, between clusters it is refused",
+            &[kill, curl_of(&told.inside), curl_of(&told.across)],
+        );
+        let again = program.with_file_name(centre.program);
+        let again =
+            format!("{} --config {} 2>/dev/null &", again.display(), centre.config.display());
+        group("Bring it back; everything finds it again", &[Some(again)]);
+    }
+    text
+}
+
+fn curl(layout: &Layout, (inquiry, path): &(Inquiry, String)) -> Option<String> {
+    let Inquiry { consumer, service, purpose, .. } = inquiry;
+    let agent = agent_of(layout, consumer)?;
+    let purpose = purpose.as_ref().map_or(String::new(), |it| format!(" -H 'Mesh-Purpose: {it}'"));
+    Some(format!(
+        "curl -i -H 'X-Road-Client: {consumer}'{purpose} \\\n    http://{agent}/r1/{service}{path}"
+    ))
+}

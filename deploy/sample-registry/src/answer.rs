@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
+use mesh_core::identifier::InvalidIdentifier;
 use serde::Serialize;
 
-use crate::identifier::InvalidNationalId;
 use crate::readers::ReadError;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     #[error("this path answers to another method, which the Allow header names")]
     Method { allow: Method },
     #[error(transparent)]
-    NationalId(#[from] InvalidNationalId),
+    Identifier(#[from] InvalidIdentifier),
     #[error("the body must be a JSON object with the texts national_id, first_name and last_name")]
     Claim,
     #[error("the body is longer than {BODY_BYTES_MAX} bytes")]
@@ -57,7 +57,7 @@ impl Refusal {
             Self::BodyTooLong | Self::BodyTooSlow | Self::BodyBroken => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Path | Self::NationalId(_) | Self::Claim | Self::Register(_) => {}
+            Self::Path | Self::Identifier(_) | Self::Claim | Self::Register(_) => {}
         }
         answer
     }
@@ -66,7 +66,7 @@ impl Refusal {
         match self {
             Self::Path => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NationalId(_) | Self::Claim | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Identifier(_) | Self::Claim | Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Register(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use mesh_core::identifier::{InvalidIdentifier, NationalId};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::answer::{Answer, BODY_BYTES_MAX, Refusal, json};
-use crate::identifier::{InvalidNationalId, NationalId, normal_name};
 use crate::register::{Claim, Register};
 
 /// How long a request body may take to arrive.
@@ -133,9 +133,9 @@ fn found(value: Option<impl Serialize>) -> Answer {
     }
 }
 
-fn path_id(part: &str) -> Result<NationalId, InvalidNationalId> {
-    let text = percent_decode_str(part).decode_utf8().map_err(|_| InvalidNationalId::Digits)?;
-    text.parse()
+/// Bytes that are no UTF-8 become characters that are no digits.
+fn path_id(part: &str) -> Result<NationalId, InvalidIdentifier> {
+    percent_decode_str(part).decode_utf8_lossy().parse()
 }
 
 fn parse_claim(body: &[u8]) -> Result<Claim, Refusal> {
@@ -143,8 +143,8 @@ fn parse_claim(body: &[u8]) -> Result<Claim, Refusal> {
     let raw: RawClaim = serde_json::from_slice(body).map_err(|_| Refusal::Claim)?;
     Ok(Claim {
         national_id: raw.national_id.parse()?,
-        first_name: normal_name(&raw.first_name),
-        last_name: normal_name(&raw.last_name),
+        first_name: raw.first_name,
+        last_name: raw.last_name,
     })
 }
 

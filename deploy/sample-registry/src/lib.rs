@@ -6,7 +6,6 @@
 mod answer;
 mod api;
 mod cli;
-mod identifier;
 mod person;
 mod random;
 mod readers;
@@ -14,7 +13,6 @@ mod register;
 mod server;
 
 pub use cli::run_command;
-pub use identifier::{InvalidNationalId, InvalidPostalCode, NationalId, PostalCode};
 pub use person::{Nation, PERSONS_MAX, Person, first_national_id};
 pub use register::RegisterError;
 pub use server::{Bound, Config, Drained, GRACE, StartError};

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use mesh_core::identifier::{NationalId, same_name};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 use serde::Serialize;
 
-use crate::identifier::NationalId;
 use crate::person::{Nation, PERSONS_MAX, Person};
 use crate::readers::{ReadError, Readers};
 
@@ -119,7 +119,8 @@ impl Register {
         self.readers.read(move |connection| find_kin(connection, &id)).await
     }
 
-    /// Whether the register holds exactly this. An unknown person matches nothing.
+    /// Whether the register holds this, however the names are typed. An unknown person matches
+    /// nothing.
     pub(crate) async fn holds(&self, claim: Claim) -> Result<bool, ReadError> {
         self.readers.read(move |connection| is_held(connection, &claim)).await
     }
@@ -227,12 +228,11 @@ fn relative(row: &Row<'_>) -> rusqlite::Result<Relative> {
 }
 
 fn is_held(connection: &Connection, claim: &Claim) -> rusqlite::Result<bool> {
-    let Claim { national_id, first_name, last_name } = claim;
-    connection
-        .prepare_cached(
-            "SELECT 1 FROM person WHERE national_id = ?1 AND first_name = ?2 AND last_name = ?3",
-        )?
-        .exists((national_id.as_str(), first_name, last_name))
+    let held = find_person(connection, &claim.national_id)?;
+    Ok(held.is_some_and(|held| {
+        same_name(&held.first_name, &claim.first_name)
+            && same_name(&held.last_name, &claim.last_name)
+    }))
 }
 
 #[cfg(test)]

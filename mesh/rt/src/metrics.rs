@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use mesh_core::latency::{self, bucket_of};
+use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::wire::admin::v1 as wire;
 
 /// Exchanges since the node started. Cheap to clone; every clone counts the same.
@@ -11,12 +14,20 @@ pub struct Counters {
     totals: Arc<Totals>,
 }
 
-/// One exchange in flight. Dropped without an answer it counts as failed: it was broken off.
+/// One exchange in flight. Dropped without an end it counts as failed here: it was broken off.
 #[must_use = "the exchange counts as failed when this is dropped"]
 #[derive(Debug)]
 pub struct InFlight {
     totals: Arc<Totals>,
-    answered: bool,
+    end: Result<(), (Reason, Fault)>,
+}
+
+/// Where the hop at fault is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// It is the node that counts.
+    Here,
+    Elsewhere,
 }
 
 /// What the listener for links has counted; a node without one leaves both at 0.
@@ -31,13 +42,23 @@ struct Totals {
     opened: AtomicU64,
     answered: AtomicU64,
     failed: AtomicU64,
+    answered_by_latency: Tallies<{ latency::BUCKETS }>,
+    failed_here: Tallies<REASONS>,
+    failed_elsewhere: Tallies<REASONS>,
 }
+
+const REASONS: usize = Reason::ALL.len();
+
+/// Counts that nobody waits for, and that need not be of one moment.
+#[derive(Debug)]
+struct Tallies<const N: usize>([AtomicU64; N]);
 
 impl Counters {
     /// Counts an exchange as opened, and as in flight until its guard goes.
     pub fn begin(&self) -> InFlight {
         self.totals.opened.fetch_add(1, Ordering::SeqCst);
-        InFlight { totals: self.totals.clone(), answered: false }
+        let end = Err((Reason::Cancelled, Fault::Here));
+        InFlight { totals: self.totals.clone(), end }
     }
 
     /// The numbers of one moment: `opened = answered + failed + in flight`.
@@ -50,6 +71,8 @@ impl Counters {
             exchanges_in_flight: opened - answered - failed,
             handshakes_accepted: handshakes.accepted,
             handshakes_refused: handshakes.refused,
+            answered_by_latency: self.totals.answered_by_latency.read().to_vec(),
+            failures: self.totals.failures(),
         }
     }
 }
@@ -69,21 +92,70 @@ impl Totals {
             before = after;
         }
     }
+
+    fn failures(&self) -> Vec<wire::FailureCount> {
+        let counts = self.failed_here.read().into_iter().zip(self.failed_elsewhere.read());
+        let named = Reason::ALL.iter().zip(counts).filter(|(_, counts)| *counts != (0, 0));
+        let count = |(reason, (here, elsewhere)): (&Reason, _)| wire::FailureCount {
+            reason: reason.name().into(),
+            here,
+            elsewhere,
+        };
+        named.map(count).collect()
+    }
+}
+
+impl<const N: usize> Tallies<N> {
+    fn add(&self, index: usize) {
+        self.0[index].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> [u64; N] {
+        std::array::from_fn(|index| self.0[index].load(Ordering::Relaxed))
+    }
+}
+
+impl<const N: usize> Default for Tallies<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Fault {
+    /// Whether `me` is the hop that `problem` names.
+    pub fn of(problem: &Problem, me: &HopName) -> Self {
+        if problem.hop == *me { Self::Here } else { Self::Elsewhere }
+    }
 }
 
 impl InFlight {
-    /// The exchange ended with an answer, whatever the answer says.
-    pub fn answered(mut self) {
-        self.answered = true;
+    /// The exchange ended with an answer, whatever the answer says. It took so long from the
+    /// arrival of the request to the end of the answer.
+    pub fn answered(mut self, took: Duration) {
+        self.totals.answered_by_latency.add(bucket_of(took));
+        self.end = Ok(());
     }
 
     /// The exchange ended with a problem.
-    pub fn failed(self) {}
+    pub fn failed(mut self, reason: Reason, fault: Fault) {
+        self.end = Err((reason, fault));
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let total = if self.answered { &self.totals.answered } else { &self.totals.failed };
+        let totals = &self.totals;
+        let total = match self.end {
+            Ok(()) => &totals.answered,
+            Err((reason, fault)) => {
+                let failures = match fault {
+                    Fault::Here => &totals.failed_here,
+                    Fault::Elsewhere => &totals.failed_elsewhere,
+                };
+                failures.add(reason.index());
+                &totals.failed
+            }
+        };
         total.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -98,20 +170,41 @@ mod tests {
         let handshakes = Handshakes { accepted: 0, refused: 3 };
         let clone = counters.clone();
         let still_open = clone.begin();
-        counters.begin().answered();
-        counters.begin().failed();
+        counters.begin().answered(Duration::from_micros(100));
+        counters.begin().failed(Reason::NotPermitted, Fault::Here);
+        counters.begin().failed(Reason::NotPermitted, Fault::Elsewhere);
         drop(counters.begin());
+        let failure = |reason: Reason, here, elsewhere| wire::FailureCount {
+            reason: reason.name().into(),
+            here,
+            elsewhere,
+        };
+        let mut answered_by_latency = vec![0; latency::BUCKETS];
+        answered_by_latency[3] = 1;
         let want = wire::Counters {
-            exchanges_opened: 4,
+            exchanges_opened: 5,
             exchanges_answered: 1,
-            exchanges_failed: 2,
+            exchanges_failed: 3,
             exchanges_in_flight: 1,
             handshakes_accepted: 0,
             handshakes_refused: 3,
+            answered_by_latency,
+            failures: vec![
+                failure(Reason::NotPermitted, 1, 1),
+                failure(Reason::Cancelled, 1, 0),
+            ],
         };
         assert_eq!(counters.read(handshakes), want);
-        still_open.answered();
+        still_open.answered(Duration::ZERO);
         assert_eq!(counters.read(handshakes).exchanges_in_flight, 0);
+    }
+
+    #[test]
+    fn the_fault_is_with_the_hop_that_a_problem_names() {
+        let [mine, other] = ["hub.health", "hub.centre"].map(|hop| hop.parse().unwrap());
+        let problem = Problem::new(Reason::Overloaded, mine, "as much in hand as it takes");
+        assert_eq!(Fault::of(&problem, &problem.hop), Fault::Here);
+        assert_eq!(Fault::of(&problem, &other), Fault::Elsewhere);
     }
 
     #[test]
@@ -119,7 +212,7 @@ mod tests {
         let counters = Counters::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..10_000).for_each(|_| counters.begin().answered()));
+                scope.spawn(|| (0..10_000).for_each(|_| counters.begin().answered(Duration::ZERO)));
             }
             for _ in 0..10_000 {
                 let read = counters.read(Handshakes::default());

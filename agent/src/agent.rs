@@ -10,7 +10,7 @@ use mesh_core::operation::OperationKind;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::Spawn;
 use mesh_rt::clock::Clock;
-use mesh_rt::metrics::{Counters, Fault, InFlight};
+use mesh_rt::metrics::{Counters, InFlight};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
@@ -94,7 +94,7 @@ impl Record {
     /// The exchange ended otherwise.
     pub(crate) fn failed(&mut self, problem: &Problem) {
         let Some(in_flight) = self.in_flight.take() else { return };
-        in_flight.failed(problem.reason, Fault::of(problem, &self.hop));
+        in_flight.failed(problem, &self.hop);
         let Problem { reason, hop, detail } = problem;
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);

@@ -6,7 +6,7 @@ use mesh_link::exchange::Incoming;
 use mesh_link::lane::Lane;
 use mesh_link::relay::{Flows, Relayed, relay};
 use mesh_proto::header::read_request;
-use mesh_rt::metrics::{Fault, InFlight};
+use mesh_rt::metrics::InFlight;
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info};
 
@@ -45,7 +45,7 @@ pub async fn pass(
             let problem = Problem::new(Reason::RequestMalformed, from, detail);
             info!(target: "exchange", reason = %problem.reason, hop = %problem.hop,
                 detail = %problem.detail, "refused");
-            in_flight.failed(problem.reason, Fault::of(&problem, &me));
+            in_flight.failed(&problem, &me);
             incoming.exchange.cancel(problem);
             return;
         }
@@ -82,7 +82,7 @@ impl Passage {
                 let Problem { reason, hop, detail } = problem;
                 info!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
                     %reason, %hop, %detail, "not answered");
-                in_flight.failed(*reason, Fault::of(problem, &me));
+                in_flight.failed(problem, &me);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a node counts, for its operators.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh_core::latency::{self, bucket_of};
@@ -19,15 +19,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct InFlight {
     totals: Arc<Totals>,
-    end: Result<(), (Reason, Fault)>,
-}
-
-/// Where the hop at fault is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fault {
-    /// It is the node that counts.
-    Here,
-    Elsewhere,
+    end: Result<(), Failure>,
 }
 
 /// What the listener for links has counted; a node without one leaves both at 0.
@@ -45,9 +37,22 @@ struct Totals {
     answered_by_latency: Tallies<{ latency::BUCKETS }>,
     failed_here: Tallies<REASONS>,
     failed_elsewhere: Tallies<REASONS>,
+    named_last: NamedLast,
 }
 
 const REASONS: usize = Reason::ALL.len();
+
+#[derive(Debug)]
+struct Failure {
+    reason: Reason,
+    /// The hop at fault, unless it is the one that counts.
+    elsewhere: Option<HopName>,
+}
+
+/// For each reason the hop at fault, of the last failure of which it was another one. Only failures
+/// take these locks, and only to put a name down.
+#[derive(Debug)]
+struct NamedLast([Mutex<Option<HopName>>; REASONS]);
 
 /// Counts that nobody waits for, and that need not be of one moment.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Counters {
     /// Counts an exchange as opened, and as in flight until its guard goes.
     pub fn begin(&self) -> InFlight {
         self.totals.opened.fetch_add(1, Ordering::SeqCst);
-        let end = Err((Reason::Cancelled, Fault::Here));
+        let end = Err(Failure { reason: Reason::Cancelled, elsewhere: None });
         InFlight { totals: self.totals.clone(), end }
     }
 
@@ -96,12 +101,41 @@ impl Totals {
     fn failures(&self) -> Vec<wire::FailureCount> {
         let counts = self.failed_here.read().into_iter().zip(self.failed_elsewhere.read());
         let named = Reason::ALL.iter().zip(counts).filter(|(_, counts)| *counts != (0, 0));
-        let count = |(reason, (here, elsewhere)): (&Reason, _)| wire::FailureCount {
-            reason: reason.name().into(),
-            here,
-            elsewhere,
+        let count = |(reason, (here, elsewhere)): (&Reason, _)| {
+            let hop = self.named_last.of(*reason).clone();
+            wire::FailureCount {
+                reason: reason.name().into(),
+                here,
+                elsewhere,
+                elsewhere_last: hop.map_or(String::new(), |hop| hop.to_string()),
+            }
         };
         named.map(count).collect()
+    }
+
+    fn fail(&self, failure: &mut Failure) {
+        let reason = failure.reason;
+        let tallies = match failure.elsewhere.take() {
+            None => &self.failed_here,
+            Some(hop) => {
+                *self.named_last.of(reason) = Some(hop);
+                &self.failed_elsewhere
+            }
+        };
+        tallies.add(reason.index());
+    }
+}
+
+impl NamedLast {
+    fn of(&self, reason: Reason) -> MutexGuard<'_, Option<HopName>> {
+        // A name is whole or not there, also after a panic.
+        self.0[reason.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for NamedLast {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::default()))
     }
 }
 
@@ -121,13 +155,6 @@ impl<const N: usize> Default for Tallies<N> {
     }
 }
 
-impl Fault {
-    /// Whether `me` is the hop that `problem` names.
-    pub fn of(problem: &Problem, me: &HopName) -> Self {
-        if problem.hop == *me { Self::Here } else { Self::Elsewhere }
-    }
-}
-
 impl InFlight {
     /// The exchange ended with an answer, whatever the answer says. It took so long from the
     /// arrival of the request to the end of the answer.
@@ -136,23 +163,20 @@ impl InFlight {
         self.end = Ok(());
     }
 
-    /// The exchange ended with a problem.
-    pub fn failed(mut self, reason: Reason, fault: Fault) {
-        self.end = Err((reason, fault));
+    /// The exchange ended with `problem`, at the hop `me` or further on.
+    pub fn failed(mut self, problem: &Problem, me: &HopName) {
+        let elsewhere = (problem.hop != *me).then(|| problem.hop.clone());
+        self.end = Err(Failure { reason: problem.reason, elsewhere });
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let totals = &self.totals;
-        let total = match self.end {
+        let Self { totals, end } = self;
+        let total = match end {
             Ok(()) => &totals.answered,
-            Err((reason, fault)) => {
-                let failures = match fault {
-                    Fault::Here => &totals.failed_here,
-                    Fault::Elsewhere => &totals.failed_elsewhere,
-                };
-                failures.add(reason.index());
+            Err(failure) => {
+                totals.fail(failure);
                 &totals.failed
             }
         };
@@ -171,13 +195,16 @@ mod tests {
         let clone = counters.clone();
         let still_open = clone.begin();
         counters.begin().answered(Duration::from_micros(100));
-        counters.begin().failed(Reason::NotPermitted, Fault::Here);
-        counters.begin().failed(Reason::NotPermitted, Fault::Elsewhere);
+        let [me, other] = ["hub.health", "hub.centre"].map(|hop| hop.parse::<HopName>().unwrap());
+        let problem = |hop: &HopName| Problem::new(Reason::NotPermitted, hop.clone(), "no");
+        counters.begin().failed(&problem(&me), &me);
+        counters.begin().failed(&problem(&other), &me);
         drop(counters.begin());
-        let failure = |reason: Reason, here, elsewhere| wire::FailureCount {
+        let failure = |reason: Reason, here, elsewhere, last: &str| wire::FailureCount {
             reason: reason.name().into(),
             here,
             elsewhere,
+            elsewhere_last: last.into(),
         };
         let mut answered_by_latency = vec![0; latency::BUCKETS];
         answered_by_latency[3] = 1;
@@ -190,21 +217,13 @@ mod tests {
             handshakes_refused: 3,
             answered_by_latency,
             failures: vec![
-                failure(Reason::NotPermitted, 1, 1),
-                failure(Reason::Cancelled, 1, 0),
+                failure(Reason::NotPermitted, 1, 1, "hub.centre"),
+                failure(Reason::Cancelled, 1, 0, ""),
             ],
         };
         assert_eq!(counters.read(handshakes), want);
         still_open.answered(Duration::ZERO);
         assert_eq!(counters.read(handshakes).exchanges_in_flight, 0);
-    }
-
-    #[test]
-    fn the_fault_is_with_the_hop_that_a_problem_names() {
-        let [mine, other] = ["hub.health", "hub.centre"].map(|hop| hop.parse().unwrap());
-        let problem = Problem::new(Reason::Overloaded, mine, "as much in hand as it takes");
-        assert_eq!(Fault::of(&problem, &problem.hop), Fault::Here);
-        assert_eq!(Fault::of(&problem, &other), Fault::Elsewhere);
     }
 
     #[test]

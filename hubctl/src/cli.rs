@@ -48,7 +48,11 @@ enum Command {
     /// Ask nodes whether they are ready, and what they carry
     Status,
     /// Ask nodes for their links, and draw the mesh
-    Topology,
+    Topology {
+        /// Show only what is not as it should be
+        #[arg(long)]
+        down: bool,
+    },
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
@@ -130,9 +134,9 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
     };
     match command {
         Command::Status => Ok(tell_status(&ready()?.1, output).await),
-        Command::Topology => {
+        Command::Topology { down } => {
             let (config, clients) = ready()?;
-            Ok(tell_topology(&config, &clients, output).await)
+            Ok(tell_topology(&config, &clients, down, output).await)
         }
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
@@ -171,7 +175,12 @@ async fn tell_status(clients: &[NodeClient], output: Format) -> Told {
     told
 }
 
-async fn tell_topology(config: &Config, clients: &[NodeClient], output: Format) -> Told {
+async fn tell_topology(
+    config: &Config,
+    clients: &[NodeClient],
+    down: bool,
+    output: Format,
+) -> Told {
     let answers = ask_all(clients, async |client| {
         let answer = client.topology().await?;
         NodeView::read(&config.mesh, &answer)
@@ -182,8 +191,8 @@ async fn tell_topology(config: &Config, clients: &[NodeClient], output: Format) 
     let names = clients.iter().map(|client| client.node().clone());
     let asked: Vec<(NodeName, Result<NodeView, String>)> = names.zip(answers).collect();
     let root = tree(&asked);
-    let entries = topology::entries(&root);
-    let mut told = Told::new(output, &entries, |_| topology::table(&root, now_ms()));
+    let entries = topology::entries(&root, down);
+    let mut told = Told::new(output, &entries, |_| topology::table(&root, down, now_ms()));
     let silent = asked.iter().filter(|(_, answer)| answer.is_err()).count();
     if 0 < silent {
         told.complaint = Some(CmdError::failure(Silent { silent, asked: asked.len() }));

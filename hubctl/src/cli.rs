@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::output::{Format, Told};
 use crate::pki::Wanted;
 use crate::topology::{NodeView, tree};
-use crate::{directory, pki, status, topology};
+use crate::{directory, pki, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -53,6 +53,8 @@ enum Command {
         #[arg(long)]
         down: bool,
     },
+    /// Watch rates, latencies, failures and links
+    Top(top::Options),
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
@@ -137,6 +139,11 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Topology { down } => {
             let (config, clients) = ready()?;
             Ok(tell_topology(&config, &clients, down, output).await)
+        }
+        Command::Top(options) => {
+            let (config, clients) = ready()?;
+            top::run(&config, clients, options, output).await?;
+            Ok(Told { text: String::new(), complaint: None })
         }
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)

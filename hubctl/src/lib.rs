@@ -11,6 +11,7 @@ pub mod directory;
 mod output;
 mod pki;
 pub mod status;
+mod top;
 pub mod topology;
 
 pub use cli::run_command;

@@ -82,7 +82,7 @@ impl Record {
     /// The exchange ended with a whole answer, whatever it says.
     pub(crate) fn answered(&mut self) {
         let Some(in_flight) = self.in_flight.take() else { return };
-        in_flight.answered();
+        in_flight.answered(self.began.elapsed());
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);
         let Some(names) = &self.names else { return };
@@ -94,7 +94,7 @@ impl Record {
     /// The exchange ended otherwise.
     pub(crate) fn failed(&mut self, problem: &Problem) {
         let Some(in_flight) = self.in_flight.take() else { return };
-        in_flight.failed();
+        in_flight.failed(problem, &self.hop);
         let Problem { reason, hop, detail } = problem;
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);

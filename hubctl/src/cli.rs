@@ -19,7 +19,7 @@ use crate::output::{Format, Told};
 use crate::pki::Wanted;
 use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
 use crate::topology::{NodeView, tree};
-use crate::{directory, pki, registry, status, topology};
+use crate::{directory, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -49,7 +49,13 @@ enum Command {
     /// Ask nodes whether they are ready, and what they carry
     Status,
     /// Ask nodes for their links, and draw the mesh
-    Topology,
+    Topology {
+        /// Show only what is not as it should be
+        #[arg(long)]
+        down: bool,
+    },
+    /// Watch rates, latencies, failures and links
+    Top(top::Options),
     /// Make the registry hold what files say
     Apply(ApplyArgs),
     /// List what the registry holds
@@ -134,9 +140,14 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
     let chosen = |config: &Config| clients(config, &nodes).map_err(CmdError::usage);
     match command {
         Command::Status => Ok(tell_status(&chosen(&load()?)?, output).await),
-        Command::Topology => {
+        Command::Topology { down } => {
             let config = load()?;
-            Ok(tell_topology(&config, &chosen(&config)?, output).await)
+            Ok(tell_topology(&config, &chosen(&config)?, down, output).await)
+        }
+        Command::Top(options) => {
+            let config = load()?;
+            top::run(&config, chosen(&config)?, options, output).await?;
+            Ok(Told { text: String::new(), complaint: None })
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
@@ -178,7 +189,12 @@ async fn tell_status(clients: &[NodeClient], output: Format) -> Told {
     told
 }
 
-async fn tell_topology(config: &Config, clients: &[NodeClient], output: Format) -> Told {
+async fn tell_topology(
+    config: &Config,
+    clients: &[NodeClient],
+    down: bool,
+    output: Format,
+) -> Told {
     let answers = ask_all(clients, async |client| {
         let answer = client.topology().await?;
         NodeView::read(&config.mesh, &answer)
@@ -189,8 +205,8 @@ async fn tell_topology(config: &Config, clients: &[NodeClient], output: Format) 
     let names = clients.iter().map(|client| client.node().clone());
     let asked: Vec<(NodeName, Result<NodeView, String>)> = names.zip(answers).collect();
     let root = tree(&asked);
-    let entries = topology::entries(&root);
-    let mut told = Told::new(output, &entries, |_| topology::table(&root, now_ms()));
+    let entries = topology::entries(&root, down);
+    let mut told = Told::new(output, &entries, |_| topology::table(&root, down, now_ms()));
     let silent = asked.iter().filter(|(_, answer)| answer.is_err()).count();
     if 0 < silent {
         told.complaint = Some(CmdError::failure(Silent { silent, asked: asked.len() }));

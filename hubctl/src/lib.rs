@@ -12,6 +12,7 @@ mod output;
 mod pki;
 mod registry;
 pub mod status;
+mod top;
 pub mod topology;
 
 pub use cli::run_command;

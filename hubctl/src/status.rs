@@ -15,6 +15,12 @@
 //! exchanges_in_flight          now
 //! handshakes_accepted          of neighbours from below
 //! handshakes_refused
+//! failures                     of all that failed, by reason; as many as were ever the reason
+//!   reason                     permanent name
+//!   here                       the hop at fault was this node
+//!   elsewhere                  it was another one
+//!   elsewhere_last             which one, the last time; null if it never was
+//! resident_bytes               memory of the process now
 //! certificate_expires_unix_ms  end of the node's own link certificate
 //! certificate_days_left        whole days; negative once it has ended
 //! directory_epoch
@@ -23,8 +29,9 @@
 //!
 //! Exit code 1 if any node is unreachable or not ready.
 
-use mesh_core::node::NodeName;
-use mesh_proto::wire::admin::v1::StatusResponse;
+use mesh_core::limits::REASON_BYTES_MAX;
+use mesh_core::node::{DNS_NAME_BYTES_MAX, NodeName};
+use mesh_proto::wire::admin::v1::{FailureCount, StatusResponse};
 use serde::Serialize;
 
 use crate::client::AskError;
@@ -60,10 +67,21 @@ pub struct Row {
     pub exchanges_in_flight: Option<u64>,
     pub handshakes_accepted: Option<u64>,
     pub handshakes_refused: Option<u64>,
+    pub failures: Option<Vec<Failures>>,
+    pub resident_bytes: Option<u64>,
     pub certificate_expires_unix_ms: Option<u64>,
     pub certificate_days_left: Option<i64>,
     pub directory_epoch: Option<u64>,
     pub directory_revision: Option<u64>,
+}
+
+/// How many exchanges failed for one reason.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Failures {
+    pub reason: String,
+    pub here: u64,
+    pub elsewhere: u64,
+    pub elsewhere_last: Option<String>,
 }
 
 /// Nodes that are not as they should be.
@@ -72,6 +90,16 @@ pub struct Row {
 pub struct NotReady {
     asked: usize,
     nodes: Vec<String>,
+}
+
+impl State {
+    pub(crate) fn of(status: &StatusResponse) -> Self {
+        match (status.draining, status.ready) {
+            (true, _) => Self::Draining,
+            (false, true) => Self::Ready,
+            (false, false) => Self::Waiting,
+        }
+    }
 }
 
 impl Row {
@@ -84,11 +112,7 @@ impl Row {
     }
 
     fn answered(node: &NodeName, status: &StatusResponse, now_ms: u64) -> Self {
-        let state = match (status.draining, status.ready) {
-            (true, _) => State::Draining,
-            (false, true) => State::Ready,
-            (false, false) => State::Waiting,
-        };
+        let state = State::of(status);
         let waiting_for = match state {
             State::Waiting => status.waiting_for.clone(),
             _ => Vec::new(),
@@ -109,6 +133,8 @@ impl Row {
             exchanges_in_flight: counters.map(|counters| counters.exchanges_in_flight),
             handshakes_accepted: counters.map(|counters| counters.handshakes_accepted),
             handshakes_refused: counters.map(|counters| counters.handshakes_refused),
+            failures: counters.map(|counters| failures(&counters.failures)),
+            resident_bytes: Some(status.resident_bytes).filter(|bytes| *bytes != 0),
             certificate_expires_unix_ms: expires,
             certificate_days_left: expires.map(|expires| days_left(expires, now_ms)),
             directory_epoch: directory.map(|position| position.epoch),
@@ -130,6 +156,8 @@ impl Row {
             exchanges_in_flight: None,
             handshakes_accepted: None,
             handshakes_refused: None,
+            failures: None,
+            resident_bytes: None,
             certificate_expires_unix_ms: None,
             certificate_days_left: None,
             directory_epoch: None,
@@ -160,11 +188,12 @@ pub fn table(rows: &[Row], now_ms: u64) -> String {
         "ANSWERED",
         "FAILED",
         "HANDSHAKES REFUSED",
+        "MEMORY",
         "CERTIFICATE",
         "DIRECTORY",
         "SOFTWARE",
     ];
-    let numbers = [3, 4, 5, 6];
+    let numbers = [3, 4, 5, 6, 7];
     let mut columns = Columns::new(&header).numbers(&numbers).wrap(1, STATE_CHARACTERS_MAX);
     let number = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
     for row in rows {
@@ -177,6 +206,7 @@ pub fn table(rows: &[Row], now_ms: u64) -> String {
             number(row.exchanges_answered),
             number(row.exchanges_failed),
             number(row.handshakes_refused),
+            row.resident_bytes.map_or(String::new(), |bytes| format!("{} MiB", bytes >> 20)),
             row.certificate_days_left.map_or(String::new(), certificate),
             position.map_or(String::new(), |(epoch, revision)| format!("{epoch}.{revision}")),
             row.software.clone().unwrap_or_default(),
@@ -190,6 +220,19 @@ pub fn all_ready(rows: &[Row]) -> Result<(), NotReady> {
     let lame = rows.iter().filter(|row| row.state != State::Ready);
     let nodes: Vec<String> = lame.map(|row| row.node.clone()).collect();
     if nodes.is_empty() { Ok(()) } else { Err(NotReady { asked: rows.len(), nodes }) }
+}
+
+/// Reasons that this version does not know are told as they came.
+pub(crate) fn failures(counts: &[FailureCount]) -> Vec<Failures> {
+    let cut = |text: &str, max| text.chars().take(max).collect::<String>();
+    let name = |text: &str, max| (!text.is_empty()).then(|| cut(text, max));
+    let read = |count: &FailureCount| Failures {
+        reason: cut(&count.reason, REASON_BYTES_MAX),
+        here: count.here,
+        elsewhere: count.elsewhere,
+        elsewhere_last: name(&count.elsewhere_last, DNS_NAME_BYTES_MAX),
+    };
+    counts.iter().map(read).collect()
 }
 
 fn days_left(expires_ms: u64, now_ms: u64) -> i64 {

@@ -24,6 +24,9 @@
 //!   draining
 //! ```
 //!
+//! `--down` shows those alone that are not as they should be, the table with those above them:
+//! nodes that do not answer, links that are not there, that lack a lane or drain.
+//!
 //! Exit code 1 if any node that was asked did not answer: the picture may not be whole.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +35,11 @@ use mesh_core::node::{Home, MeshDomain, NodeName};
 use mesh_proto::frame::LaneKind;
 use mesh_proto::wire::admin::v1 as wire;
 
+pub(crate) use place::Share;
+pub(crate) use render::link;
 pub use render::{Entry, entries, table};
 
+mod place;
 mod render;
 
 /// What one node says of its links, known to fit into the tree.

@@ -29,7 +29,9 @@ fn complaint(folder: &Path, words: &[&str], code: i32) -> String {
 fn helps() {
     let folder = tempfile::tempdir().unwrap();
     let help = told(folder.path(), &["--help"]);
-    for word in ["status", "topology", "pki", "directory", "completions", "Exit codes", "--node"] {
+    for word in
+        ["status", "topology", "top", "pki", "directory", "completions", "Exit codes", "--node"]
+    {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert!(told(folder.path(), &["pki", "issue", "--help"]).contains("hub.health.mesh.ir"));

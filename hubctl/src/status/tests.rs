@@ -1,7 +1,7 @@
 //! The rows of fixed answers, to the letter.
 
 use mesh_core::node::{MeshDomain, NodeName};
-use mesh_proto::wire::admin::v1::Counters;
+use mesh_proto::wire::admin::v1::{Counters, FailureCount};
 use mesh_proto::wire::exchange::v1::DirectoryPosition;
 
 use super::*;
@@ -31,8 +31,16 @@ fn answer() -> StatusResponse {
             exchanges_in_flight: 4,
             handshakes_accepted: 28,
             handshakes_refused: 2,
+            answered_by_latency: Vec::new(),
+            failures: vec![FailureCount {
+                reason: "OVERLOADED".into(),
+                here: 5,
+                elsewhere: 1,
+                elsewhere_last: "hub.health".into(),
+            }],
         }),
         certificate_expires_unix_ms: NOW_MS + 9 * DAY + 1,
+        resident_bytes: 24 << 20,
     }
 }
 
@@ -86,6 +94,13 @@ fn json_for_programs() {
         "exchanges_in_flight": 4,
         "handshakes_accepted": 28,
         "handshakes_refused": 2,
+        "failures": [{
+            "reason": "OVERLOADED",
+            "here": 5,
+            "elsewhere": 1,
+            "elsewhere_last": "hub.health",
+        }],
+        "resident_bytes": 25_165_824,
         "certificate_expires_unix_ms": 1_768_003_200_001_u64,
         "certificate_days_left": 9,
         "directory_epoch": 1,

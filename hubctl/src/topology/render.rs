@@ -1,5 +1,7 @@
 //! The tree as a table for eyes, and as entries for programs.
 
+use std::collections::BTreeMap;
+
 use mesh_core::node::NodeName;
 use mesh_proto::frame::LaneKind;
 use serde::Serialize;
@@ -31,80 +33,139 @@ pub struct LaneEntry {
     pub draining: bool,
 }
 
-/// The nodes of the tree below `root`, and it, from top to bottom.
-pub fn entries(root: &Place) -> Vec<Entry> {
-    let below = root.below.iter().flat_map(entries);
-    std::iter::once(Entry::new(root)).chain(below).collect()
+/// The nodes of the tree below `root`, and it, from top to bottom: all, or only those that are not
+/// as they should be.
+pub fn entries(root: &Place, down: bool) -> Vec<Entry> {
+    let lines = root.lines().into_iter();
+    let shown = lines.filter(|(_, place)| !down || place.is_wrong());
+    shown.map(|(_, place)| Entry::new(place)).collect()
 }
 
-/// The tree as a table at `now_ms`, then how many nodes there are, and why some did not answer.
-pub fn table(root: &Place, now_ms: u64) -> String {
-    let header = ["NODE", "LINK", "SINCE", "IN FLIGHT", "TOTAL", "ROUND TRIP", "SOFTWARE", "ASKED"];
-    let mut columns = Columns::new(&header).numbers(&[3, 4, 5]);
-    let mut lines = Vec::new();
-    draw(root, "", "", &mut lines);
-    for (indent, place) in &lines {
+/// The tree as a table at `now_ms`, then how many nodes there are, what they run, and why some did
+/// not answer. With `down` the tree of those alone that are not as they should be.
+pub fn table(root: &Place, down: bool, now_ms: u64) -> String {
+    let all = root.lines();
+    let versions = Versions::of(&all);
+    let wrong = root.only(&Place::is_wrong);
+    let shown = if down { wrong.lines() } else { all.clone() };
+    let nothing = down && shown.len() == 1 && !root.is_wrong();
+    let tree = if nothing {
+        "all is as it should be\n".into()
+    } else {
+        // What is below a node counts in full, also where it is not shown.
+        let full: BTreeMap<_, _> = all.iter().map(|(_, place)| (&place.node, *place)).collect();
+        let rows = shown.iter().map(|(indent, place)| (indent.as_str(), full[&place.node]));
+        draw(&rows.collect::<Vec<_>>(), &versions, now_ms)
+    };
+    let places: Vec<&Place> = all.iter().map(|(_, place)| *place).collect();
+    tree + &summary(&places, &versions)
+}
+
+/// What says nothing in any line has no column: here, whom one has asked and what it runs.
+fn draw(rows: &[(&str, &Place)], versions: &Versions<'_>, now_ms: u64) -> String {
+    let odd = |place: &Place| versions.odd(place).unwrap_or_default().to_owned();
+    let with_software = rows.iter().any(|(_, place)| !odd(place).is_empty());
+    let with_asked = rows.iter().any(|(_, place)| !asked(&place.answer).is_empty());
+    let mut header = vec!["NODE", "LINK", "BELOW", "SINCE", "IN FLIGHT", "TOTAL", "ROUND TRIP"];
+    header.extend(with_software.then_some("SOFTWARE"));
+    header.extend(with_asked.then_some("ASKED"));
+    let mut columns = Columns::new(&header).numbers(&[2, 4, 5, 6]);
+    for (indent, place) in rows {
         let lanes = place.lanes();
         let sum = |count: fn(&Lane) -> u64| match lanes {
             [] => String::new(),
             lanes => lanes.iter().map(count).sum::<u64>().to_string(),
         };
-        columns.row(&[
+        // The youngest lane shows a link that keeps starting anew.
+        let since = lanes.iter().map(|lane| lane.since_unix_ms).max();
+        let mut cells = vec![
             format!("{indent}{}", place.node),
             link(&place.link),
-            // The youngest lane shows a link that keeps starting anew.
-            lanes
-                .iter()
-                .map(|lane| lane.since_unix_ms)
-                .max()
-                .map_or(String::new(), |since| ago(since, now_ms)),
+            place.links_below().text(),
+            since.map_or(String::new(), |since| ago(since, now_ms)),
             sum(|lane| lane.exchanges_in_flight),
             sum(|lane| lane.exchanges_total),
             lanes.iter().filter_map(|lane| lane.round_trip_us).max().map_or(String::new(), ms),
-            place.software.clone().unwrap_or_default(),
-            asked(&place.answer).into(),
-        ]);
+        ];
+        cells.extend(with_software.then(|| odd(place)));
+        cells.extend(with_asked.then(|| asked(&place.answer).into()));
+        columns.row(&cells);
     }
-    columns.text() + &summary(lines.iter().map(|(_, place)| *place))
+    columns.text()
 }
 
-/// Lists `place` and all below it, each with the branches in front of it.
-fn draw<'a>(place: &'a Place, branch: &str, stem: &str, lines: &mut Vec<(String, &'a Place)>) {
-    lines.push((branch.into(), place));
-    let last = place.below.len().saturating_sub(1);
-    for (index, below) in place.below.iter().enumerate() {
-        let (fork, rest) = if index == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        draw(below, &format!("{stem}{fork}"), &format!("{stem}{rest}"), lines);
+/// What nodes run, by kind of node: most run the same, and only the others are worth a look.
+struct Versions<'a> {
+    counts: BTreeMap<(u8, &'a str), usize>,
+}
+
+impl<'a> Versions<'a> {
+    fn of(lines: &[(String, &'a Place)]) -> Self {
+        let mut counts = BTreeMap::new();
+        for (_, place) in lines {
+            if let Some(software) = &place.software {
+                *counts.entry((rank(&place.node), software.as_str())).or_default() += 1;
+            }
+        }
+        Self { counts }
+    }
+
+    /// What `place` runs, if it is not what most of its kind run.
+    fn odd<'p>(&self, place: &'p Place) -> Option<&'p str> {
+        let software = place.software.as_deref()?;
+        let kind = rank(&place.node);
+        let of_kind = self.counts.iter().filter(|((rank, _), _)| *rank == kind);
+        let ((_, usual), _) = of_kind.max_by_key(|(_, count)| **count)?;
+        (*usual != software).then_some(software)
+    }
+
+    fn text(&self) -> String {
+        let named = |((_, software), count): (&(u8, &str), _)| format!("{count} {software}");
+        let names: Vec<String> = self.counts.iter().map(named).collect();
+        names.join(", ")
     }
 }
 
-fn summary<'a>(places: impl Iterator<Item = &'a Place>) -> String {
-    let (mut nodes, mut loose, mut silent) = (0, 0, Vec::new());
-    for place in places {
-        nodes += 1;
-        if matches!(&place.link, Link::Seen { lanes, .. } if lanes.is_empty()) {
-            loose += 1;
-        }
-        if let Answer::Unreachable(why) = &place.answer {
-            silent.push((&place.node, why));
-        }
+fn rank(node: &NodeName) -> u8 {
+    match node {
+        NodeName::Centre => 0,
+        NodeName::Hub(_) => 1,
+        NodeName::Agent { .. } => 2,
+        NodeName::Operator(_) => 3,
     }
-    let counts = format!("{nodes} nodes, {loose} not linked, {} gave no answer", silent.len());
-    let mut text = format!("\n{counts}\n");
+}
+
+fn summary(places: &[&Place], versions: &Versions<'_>) -> String {
+    let loose = places
+        .iter()
+        .filter(|place| matches!(&place.link, Link::Seen { lanes, .. } if lanes.is_empty()));
+    let silent: Vec<(&NodeName, &String)> = places
+        .iter()
+        .filter_map(|place| match &place.answer {
+            Answer::Unreachable(why) => Some((&place.node, why)),
+            Answer::Answered | Answer::NotAsked => None,
+        })
+        .collect();
+    let (nodes, loose, mute) = (places.len(), loose.count(), silent.len());
+    let mut text = format!("\n{nodes} nodes, {loose} not linked, {mute} gave no answer\n");
+    if !versions.counts.is_empty() {
+        text.push_str(&format!("software: {}\n", printable(&versions.text())));
+    }
     for (node, why) in silent {
         text.push_str(&format!("{node}: {}\n", printable(why)));
     }
     text
 }
 
-fn link(link: &Link) -> String {
+/// The link in words, such as `up`; what both lanes have alike is said once.
+pub(crate) fn link(link: &Link) -> String {
     match link {
         Link::Root => String::new(),
         Link::Unknown => "unknown".into(),
         Link::Seen { lanes, .. } if lanes.is_empty() => "not linked".into(),
         Link::Seen { lanes, .. } => {
-            let kinds = [LaneKind::Quick, LaneKind::Bulk];
-            kinds.map(|kind| format!("{} {}", kind.name(), lanes_of(kind, lanes))).join(", ")
+            let [quick, bulk] = [LaneKind::Quick, LaneKind::Bulk].map(|kind| lanes_of(kind, lanes));
+            if quick == bulk { quick } else { format!("quick {quick}, bulk {bulk}") }
         }
     }
 }
@@ -126,7 +187,7 @@ fn lanes_of(kind: LaneKind, lanes: &[Lane]) -> String {
 
 fn asked(answer: &Answer) -> &'static str {
     match answer {
-        Answer::Answered => "answered",
+        Answer::Answered => "",
         Answer::Unreachable(_) => "no answer",
         Answer::NotAsked => "not asked",
     }
@@ -135,15 +196,6 @@ fn asked(answer: &Answer) -> &'static str {
 /// Milliseconds to two digits after the point: links within one building take a fraction of one.
 fn ms(us: u64) -> String {
     format!("{}.{:02} ms", us / 1000, us % 1000 / 10)
-}
-
-impl Place {
-    fn lanes(&self) -> &[Lane] {
-        match &self.link {
-            Link::Root | Link::Unknown => &[],
-            Link::Seen { lanes, .. } => lanes,
-        }
-    }
 }
 
 impl Entry {

@@ -77,13 +77,38 @@ fn nation() -> Place {
 
 #[test]
 fn a_tree_for_eyes() {
-    let table = table(&nation(), NOW_MS);
+    let table = table(&nation(), false, NOW_MS);
     assert_eq!(table, include_str!("tree.txt"), "\n{table}");
 }
 
 #[test]
+fn a_tree_of_what_is_down() {
+    let table = table(&nation(), true, NOW_MS);
+    assert_eq!(table, include_str!("down.txt"), "\n{table}");
+    let names: Vec<String> = entries(&nation(), true).into_iter().map(|entry| entry.node).collect();
+    let want = [
+        "desk.licensing.gov.economy",
+        "tax.revenue.gov.economy",
+        "hub.health",
+        "ward.beds.gov.health",
+        "persons.civil-registration.gov.edge",
+    ];
+    assert_eq!(names, want, "without those that are only above them");
+}
+
+#[test]
+fn nothing_down_is_said_so() {
+    let hub = neighbour("hub.health", wire::Side::Lower, vec![lane("quick", 1), lane("bulk", 1)]);
+    let root = tree(&[view("hub.centre", vec![hub])]);
+    let want = "all is as it should be\n\n2 nodes, 0 not linked, 0 gave no answer\n\
+                software: 1 some 0.1.0\n";
+    assert_eq!(table(&root, true, NOW_MS), want);
+    assert!(entries(&root, true).is_empty());
+}
+
+#[test]
 fn json_for_programs() {
-    let entries = serde_json::to_value(entries(&nation())).unwrap();
+    let entries = serde_json::to_value(entries(&nation(), false)).unwrap();
     let names: Vec<_> = entries.as_array().unwrap().iter().map(|entry| &entry["node"]).collect();
     let want = [
         "hub.centre",
@@ -138,13 +163,31 @@ fn json_for_programs() {
 }
 
 #[test]
-fn fourteen_clusters_stay_one_line_for_each_node() {
-    let names: Vec<String> = (0..14).map(|number| format!("hub.cluster-{number:02}")).collect();
-    let hubs = names.iter().map(|name| neighbour(name, wire::Side::Lower, vec![lane("quick", 1)]));
-    let table = table(&tree(&[view("hub.centre", hubs.collect())]), NOW_MS);
-    assert_eq!(table.lines().count(), 1 + 15 + 2, "{table}");
+fn sixty_nodes_in_fourteen_clusters_stay_one_line_for_each() {
+    use wire::Side::{Lower, Upper};
+
+    let both = || vec![lane("quick", 1), lane("bulk", 1)];
+    let clusters: Vec<String> = (0..14).map(|number| format!("cluster-{number:02}")).collect();
+    let hubs = clusters.iter().map(|cluster| {
+        let agents = ["archive.records", "desk.licensing", "persons.civil-registration"];
+        let agents = agents.map(|at| neighbour(&format!("{at}.gov.{cluster}"), Lower, both()));
+        let centre = neighbour("hub.centre", Upper, both());
+        view(&format!("hub.{cluster}"), [vec![centre], agents.into()].concat())
+    });
+    let mut asked: Vec<_> = hubs.collect();
+    let hubs = clusters.iter().map(|cluster| neighbour(&format!("hub.{cluster}"), Lower, both()));
+    let edge = ["plots", "deeds", "portal"];
+    let edge = edge.map(|at| neighbour(&format!("{at}.land.gov.edge"), Lower, both()));
+    asked.push(view("hub.centre", hubs.chain(edge).collect()));
+    let table = table(&tree(&asked), false, NOW_MS);
+    assert_eq!(table.lines().count(), 1 + 60 + 3, "{table}");
     let widest = table.lines().map(|line| line.chars().count()).max();
-    assert!(widest <= Some(110), "{table}");
+    assert!(widest <= Some(120), "{table}");
+    let mut usual = asked.clone();
+    let Ok(view) = &mut usual[3].1 else { panic!("it answered") };
+    view.neighbours[1].software = "some 0.0.9".into();
+    let table = super::table(&tree(&usual), false, NOW_MS);
+    assert_eq!(table.matches("some 0.0.9").count(), 2, "in its line and in the summary: {table}");
 }
 
 #[test]

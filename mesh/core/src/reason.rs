@@ -60,6 +60,11 @@ macro_rules! reasons {
             /// All of them, in the order of this file.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
+            /// Its place in [`Self::ALL`], for what is counted by reason.
+            pub fn index(self) -> usize {
+                self as usize
+            }
+
             /// Its name on the wire and in documents, such as `NOT_PERMITTED`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -262,6 +267,7 @@ mod tests {
             let name = reason.name();
             assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
             assert_eq!(name.parse(), Ok(*reason));
+            assert_eq!(reason.index(), index, "{name}");
             assert!(Reason::ALL[..index].iter().all(|earlier| earlier.name() != name), "{name}");
         }
     }

@@ -1,7 +1,5 @@
 //! One exchange on its way through a node: counted, and logged once, at its end.
 
-use std::time::Duration;
-
 use mesh_core::exchange::RequestHeader;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::exchange::Incoming;
@@ -9,6 +7,7 @@ use mesh_link::lane::Lane;
 use mesh_link::relay::{Flows, Relayed, relay};
 use mesh_proto::header::read_request;
 use mesh_rt::metrics::InFlight;
+use tokio::time::{Duration, Instant};
 use tracing::{debug, info};
 
 use crate::node::Node;
@@ -19,6 +18,8 @@ pub struct Passage {
     in_flight: InFlight,
     header: RequestHeader,
     from: HopName,
+    me: HopName,
+    arrived: Instant,
 }
 
 /// Where a program wants an exchange to go.
@@ -36,7 +37,7 @@ pub async fn pass(
     decide: impl FnOnce(&RequestHeader, &Incoming) -> Result<Onward, Problem>,
 ) {
     let in_flight = node.counters.begin();
-    let from = incoming.lane.peer().hop.clone();
+    let (me, from) = (node.hop(), incoming.lane.peer().hop.clone());
     let header = match read_request(&incoming.open.header) {
         Ok(header) => header,
         Err(why) => {
@@ -44,41 +45,44 @@ pub async fn pass(
             let problem = Problem::new(Reason::RequestMalformed, from, detail);
             info!(target: "exchange", reason = %problem.reason, hop = %problem.hop,
                 detail = %problem.detail, "refused");
+            in_flight.failed(&problem, &me);
             incoming.exchange.cancel(problem);
             return;
         }
     };
-    let passage = Passage { in_flight, header, from };
+    let arrived = incoming.arrived;
+    let passage = Passage { in_flight, header, from, me, arrived };
     match decide(&passage.header, &incoming) {
         Ok(Onward { lane, flows }) => {
             let to = lane.peer().hop.clone();
-            let relayed = relay(incoming, &lane, &node.hop(), flows).await;
+            let relayed = relay(incoming, &lane, &passage.me, flows).await;
             passage.end(&to, &relayed);
         }
         Err(problem) => {
             incoming.exchange.cancel(problem.clone());
             let result = Err(problem);
-            passage.end(&node.hop(), &Relayed { result, answered_after: Duration::ZERO });
+            let to = passage.me.clone();
+            passage.end(&to, &Relayed { result, answered_after: Duration::ZERO });
         }
     }
 }
 
 impl Passage {
     fn end(self, to: &HopName, relayed: &Relayed) {
-        let Self { in_flight, header, from } = self;
+        let Self { in_flight, header, from, me, arrived } = self;
         let RequestHeader { exchange, consumer, service, operation, .. } = &header;
         match &relayed.result {
             Ok(()) => {
                 let answered_us = relayed.answered_after.as_micros() as u64;
                 debug!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
                     answered_us, "answered");
-                in_flight.answered();
+                in_flight.answered(arrived.elapsed());
             }
             Err(problem) => {
                 let Problem { reason, hop, detail } = problem;
                 info!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
                     %reason, %hop, %detail, "not answered");
-                in_flight.failed();
+                in_flight.failed(problem, &me);
             }
         }
     }

@@ -10,6 +10,7 @@ use mesh_link::peers::Peers;
 use mesh_proto::header::write_position;
 use mesh_proto::wire::admin::v1::{LaneState, Neighbour, Side, StatusResponse, TopologyResponse};
 use mesh_rt::admin::NodeView;
+use mesh_rt::memory::resident_bytes;
 
 use crate::lower::HandshakeCounts;
 use crate::node::Node;
@@ -39,6 +40,7 @@ impl NodeView for View {
             directory: Some(write_position(self.node.directory.head().position())),
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
+            resident_bytes: resident_bytes().unwrap_or_default(),
         }
     }
 

@@ -19,7 +19,7 @@
 //! there; what is not known is `null`.
 //!
 //! ```text
-//! at_unix_ms           when the round ended
+//! at_unix_ms           when all were asked
 //! node                 name below the mesh domain
 //! state                ready, waiting, draining, unreachable
 //! waiting_for          what it waits for while its state is waiting
@@ -50,7 +50,6 @@
 //! such, goes on being asked, and holds up nobody.
 
 use std::io::{self, Write as _};
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use mesh_rt::clock::{Clock as _, SystemClock};
@@ -128,12 +127,20 @@ impl Top {
         let mut screen = Screen::enter()?;
         let mut ticks = self.ticks();
         loop {
-            if self.round_or_end(&mut screen).await.is_break() {
-                return Ok(());
-            }
+            self.watch.begin(self.interval);
             let at_unix_ms = SystemClock.unix_ms();
+            // Draws when the round is over, and while it lasts if the terminal's size changes.
             loop {
-                screen.show(&self.drawn(at_unix_ms, screen.size()))?;
+                tokio::select! {
+                    goes_on = self.watch.goes_on() => if !goes_on { break },
+                    happened = screen.happened() => match happened {
+                        Happened::Ended => return Ok(()),
+                        Happened::Resized => self.show(&screen, at_unix_ms)?,
+                    },
+                }
+            }
+            loop {
+                self.show(&screen, at_unix_ms)?;
                 tokio::select! {
                     _ = ticks.tick() => break,
                     happened = screen.happened() => match happened {
@@ -145,19 +152,9 @@ impl Top {
         }
     }
 
-    async fn round_or_end(&mut self, screen: &mut Screen) -> ControlFlow<()> {
-        let round = self.watch.round(self.interval);
-        tokio::pin!(round);
-        loop {
-            tokio::select! {
-                () = &mut round => return ControlFlow::Continue(()),
-                happened = screen.happened() => match happened {
-                    // What there is to draw comes soon.
-                    Happened::Resized => {}
-                    Happened::Ended => return ControlFlow::Break(()),
-                },
-            }
-        }
+    fn show(&self, screen: &Screen, at_unix_ms: u64) -> io::Result<()> {
+        let size = screen.size();
+        screen.show(&self.drawn(at_unix_ms, size), size)
     }
 
     /// Tells one sample after the other, `count` of them or for ever.
@@ -168,8 +165,8 @@ impl Top {
         let mut told = 0;
         while count.is_none_or(|count| told < count) {
             ticks.tick().await;
-            self.watch.round(self.interval).await;
             let at_unix_ms = SystemClock.unix_ms();
+            self.watch.round(self.interval).await;
             let text = match format {
                 Format::Table => self.table(at_unix_ms, told == 0),
                 Format::Json => json::lines(self.watch.nodes(), at_unix_ms),

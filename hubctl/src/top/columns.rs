@@ -7,7 +7,7 @@ use super::picture::Line;
 use super::sample::Pace;
 
 /// Characters of a name that are kept before a column of numbers goes.
-const NAME_CHARACTERS_MIN: usize = 28;
+const NAME_CHARACTERS_MIN: usize = 24;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -33,10 +33,10 @@ const STATE_CHARACTERS: usize = 9;
 const COLUMNS: [Column; 10] = [
     Column { header: "LINKS",      rank: 7, cell: |line| line.links.text() },
     Column { header: "AGENTS",     rank: 3, cell: |line| line.agents.text() },
-    Column { header: "IN FLIGHT",  rank: 9, cell: in_flight },
+    Column { header: "IN FLIGHT",  rank: 8, cell: in_flight },
     Column { header: "OPENED/S",   rank: 0, cell: |line| paced(line, |pace| pace.opened) },
     Column { header: "ANSWERED/S", rank: 9, cell: |line| paced(line, |pace| pace.answered) },
-    Column { header: "FAILED/S",   rank: 9, cell: |line| paced(line, |pace| pace.failed) },
+    Column { header: "FAILED/S",   rank: 10, cell: |line| paced(line, |pace| pace.failed) },
     Column { header: "P50 MS",     rank: 4, cell: |line| percentile(line, 50) },
     Column { header: "P95 MS",     rank: 2, cell: |line| percentile(line, 95) },
     Column { header: "P99 MS",     rank: 5, cell: |line| percentile(line, 99) },

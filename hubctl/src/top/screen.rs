@@ -78,19 +78,20 @@ impl Screen {
     }
 
     /// Draws over what was there, with one write, so that nothing flickers.
-    pub(crate) fn show(&self, lines: &[Drawn]) -> io::Result<()> {
+    pub(crate) fn show(&self, lines: &[Drawn], size: Size) -> io::Result<()> {
         let mut text = String::from("\x1b[H");
-        for (index, Drawn { text: line, tone }) in lines.iter().enumerate() {
-            let end = if index == 0 { "" } else { "\r\n" };
+        for row in 0..size.rows {
+            // A line is cleared before it is drawn: after it, the last character would go too.
+            text.push_str(if row == 0 { "\x1b[K" } else { "\r\n\x1b[K" });
+            let Some(Drawn { text: line, tone }) = lines.get(row) else { continue };
             let style = match tone {
-                Tone::Plain => "\x1b[0m",
-                Tone::Head => "\x1b[0;1m",
-                Tone::Wrong => "\x1b[0;31m",
+                Tone::Plain => "",
+                Tone::Head => "\x1b[1m",
+                Tone::Wrong => "\x1b[31m",
             };
             // A `String` takes all that is written to it.
-            let _ = write!(text, "{end}{style}{line}\x1b[0m\x1b[K");
+            let _ = write!(text, "{style}{line}\x1b[0m");
         }
-        text.push_str("\x1b[J");
         write(&text)
     }
 

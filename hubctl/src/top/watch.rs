@@ -16,6 +16,9 @@ pub(crate) struct Watch {
     nodes: Vec<Watched>,
     rounds: watch::Sender<u64>,
     answers: mpsc::Receiver<(usize, Result<Sample, String>)>,
+    /// Of the present round.
+    limit: Duration,
+    until: Instant,
     /// They end with the watch.
     _askers: JoinSet<()>,
 }
@@ -55,26 +58,38 @@ impl Watch {
                 }
             });
         }
-        Self { nodes, rounds, answers, _askers: askers }
+        let (limit, until) = (Duration::ZERO, Instant::now());
+        Self { nodes, rounds, answers, limit, until, _askers: askers }
     }
 
-    /// Asks all nodes, and waits until each has answered or `limit` is over. Who says nothing in
-    /// that time goes on being asked, and stands as silent meanwhile.
+    /// Asks all nodes, and waits until each has answered or `limit` is over.
     pub(crate) async fn round(&mut self, limit: Duration) {
-        let until = Instant::now() + limit;
+        self.begin(limit);
+        while self.goes_on().await {}
+    }
+
+    /// Begins a round, in which all nodes are asked, for `limit` at most.
+    pub(crate) fn begin(&mut self, limit: Duration) {
         for node in &mut self.nodes {
             node.answered = false;
         }
+        (self.limit, self.until) = (limit, Instant::now() + limit);
         self.rounds.send_modify(|round| *round += 1);
-        while self.nodes.iter().any(|node| !node.answered) {
-            let Ok(Some((index, heard))) = timeout_at(until, self.answers.recv()).await else {
-                break;
-            };
+    }
+
+    /// Waits for the next answer of this round; false when it is over. Who has said nothing until
+    /// then goes on being asked, and stands as silent meanwhile. May be dropped and called again.
+    pub(crate) async fn goes_on(&mut self) -> bool {
+        if self.nodes.iter().any(|node| !node.answered)
+            && let Ok(Some((index, heard))) = timeout_at(self.until, self.answers.recv()).await
+        {
             self.nodes[index].hear(heard);
+            return true;
         }
         for node in self.nodes.iter_mut().filter(|node| !node.answered) {
-            node.miss(limit);
+            node.miss(self.limit);
         }
+        false
     }
 
     pub(crate) fn nodes(&self) -> &[Watched] {

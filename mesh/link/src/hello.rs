@@ -5,7 +5,7 @@ use mesh_core::limits::{CREDIT_BYTES, DATA_BYTES_MAX, EXCHANGES_MAX};
 use mesh_core::node::{MeshDomain, NodeName};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::PROTOCOL_VERSION;
-use mesh_proto::frame::{Hello, LaneKind};
+use mesh_proto::frame::{Frame, Hello, LaneKind};
 
 use crate::book::Terms;
 
@@ -33,6 +33,21 @@ pub struct Peer {
     /// The same for both lanes of a link, and different for two replicas of an agent.
     pub link_id: [u8; 16],
     pub software: String,
+}
+
+impl Peer {
+    /// Behind an agent there is nobody: where it says that another hop is at fault, its own name is
+    /// put in the place.
+    pub(crate) fn signed(&self, mut frame: Frame) -> Frame {
+        if let Frame::Cancel { problem, .. } = &mut frame
+            && matches!(self.node, NodeName::Agent { .. })
+            && problem.hop != self.hop
+        {
+            let detail = format!("{} says of {}: {}", self.hop, problem.hop, problem.detail);
+            *problem = Problem::new(problem.reason, self.hop.clone(), detail);
+        }
+        frame
+    }
 }
 
 impl Me {

@@ -1,6 +1,8 @@
-//! A program in the place of the provider's agent, with its genuine certificate and key, that
-//! answers as the path asks: wrongly. Frames, hello and TLS are the mesh's own; the books are not.
+//! A program in the place of an agent, with its genuine certificate and key, that answers as the
+//! path asks, wrongly, or asks what it should not. Frames, hello and TLS are the mesh's own; the
+//! books are not.
 
+mod asker;
 mod deed;
 
 use std::collections::HashMap;
@@ -8,7 +10,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::limits::{CREDIT_BYTES, EXCHANGES_MAX};
 use mesh_core::node::{MeshDomain, NodeName};
@@ -21,6 +23,7 @@ use mesh_rt::tls::{Connector, Identity, TcpDialer, Trust};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+pub use self::asker::{put, request};
 use self::deed::{Step, deed, how, sound};
 use crate::bed::{Bed, HOPS};
 
@@ -29,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Frames that wait to be sent.
 const SAID_MAX: usize = 64;
+
+/// Why a link ended.
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// What a rogue dials with, and whom.
 struct Rogue {
@@ -44,16 +50,7 @@ struct Rogue {
 pub async fn bed() -> Bed {
     let mut bed = Bed::start().await;
     bed.nation.process(HOPS[4]).expect("the provider's agent").kill();
-    let (agent, hub) = (bed.node(HOPS[4]), bed.node(HOPS[3]));
-    let issued = &agent.issued;
-    let rogue = Rogue {
-        identity: Identity::load(&issued.chain_file, &issued.key_file).expect("its certificate"),
-        trust: Trust::load(&issued.trust_file).expect("a trust file"),
-        mesh: bed.nation.layout.mesh.clone(),
-        me: agent.name.clone(),
-        hub: hub.name.clone(),
-        address: hub.mesh.expect("a hub listens"),
-    };
+    let rogue = Rogue::new(&bed, HOPS[4], HOPS[3]);
     tokio::spawn(async move {
         loop {
             // A link that the hub closes is what many deeds come to.
@@ -76,8 +73,39 @@ struct Link {
 }
 
 impl Rogue {
+    /// In the place of `agent`, which dials `hub`.
+    fn new(bed: &Bed, agent: &str, hub: &str) -> Self {
+        let (agent, hub) = (bed.node(agent), bed.node(hub));
+        let issued = &agent.issued;
+        let identity = Identity::load(&issued.chain_file, &issued.key_file);
+        Self {
+            identity: identity.expect("its certificate"),
+            trust: Trust::load(&issued.trust_file).expect("a trust file"),
+            mesh: bed.nation.layout.mesh.clone(),
+            me: agent.name.clone(),
+            hub: hub.name.clone(),
+            address: hub.mesh.expect("a hub listens"),
+        }
+    }
+
     /// Dials the hub and answers what comes, until either side ends the link.
-    async fn link(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn link(&self) -> Result<(), Failure> {
+        let (say, inbound) = self.dial().await?;
+        let mut inbound = std::pin::pin!(inbound);
+        let mut link = Link { say, late: HashMap::new(), swapped: None };
+        while let Some(frames) = inbound.next().await {
+            for frame in frames? {
+                link.take(frame).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One lane to the hub: where to say, and what is heard.
+    async fn dial(
+        &self,
+    ) -> Result<(mpsc::Sender<Batch>, impl Stream<Item = Result<Vec<Frame>, Failure>>), Failure>
+    {
         let (trust, mesh) = (self.trust.clone(), self.mesh.clone());
         let connector = Connector::new(&self.identity, trust, self.hub.clone(), mesh)?;
         let uri = format!("https://{}/", self.mesh.dns_name(&self.hub)).parse()?;
@@ -89,14 +117,8 @@ impl Rogue {
             let batch = said.recv().await?;
             Some((batch, said))
         });
-        let mut inbound = LinkServiceClient::new(channel).link(said).await?.into_inner();
-        let mut link = Link { say, late: HashMap::new(), swapped: None };
-        while let Some(batch) = inbound.message().await? {
-            for frame in read_batch(batch)? {
-                link.take(frame).await?;
-            }
-        }
-        Ok(())
+        let inbound = LinkServiceClient::new(channel).link(said).await?.into_inner();
+        Ok((say, inbound.map(|batch| Ok(read_batch(batch?)?))))
     }
 
     fn hello(&self) -> Frame {
@@ -115,7 +137,7 @@ impl Rogue {
 }
 
 impl Link {
-    async fn take(&mut self, frame: Frame) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn take(&mut self, frame: Frame) -> Result<(), Failure> {
         match frame {
             Frame::Ping { sequence, reply: false } => {
                 self.say(vec![Frame::Ping { sequence, reply: true }]).await
@@ -129,11 +151,7 @@ impl Link {
         }
     }
 
-    async fn open(
-        &mut self,
-        exchange: u64,
-        open: Open,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn open(&mut self, exchange: u64, open: Open) -> Result<(), Failure> {
         match how(&open).as_str() {
             "late" => {
                 self.late.insert(exchange, open);
@@ -161,7 +179,7 @@ impl Link {
         Ok(())
     }
 
-    async fn say(&self, frames: Vec<Frame>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn say(&self, frames: Vec<Frame>) -> Result<(), Failure> {
         Ok(self.say.send(write_batch(frames)).await?)
     }
 }

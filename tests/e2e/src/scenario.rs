@@ -8,6 +8,7 @@ mod want;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use mesh_core::reason::Problem;
 
 pub use self::page::{MARKER, page};
 pub use self::run::{CHOICE, run};
@@ -70,6 +71,8 @@ pub enum Seen {
         code: Option<i32>,
         said: String,
     },
+    /// A rogue on a link was told this.
+    Told(Problem),
 }
 
 impl Scenario {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use e2e::cases::{GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER};
+use e2e::cases::{FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER};
 use e2e::scenario::{MARKER, page, run};
 use e2e::{Bed, rogue};
 
@@ -36,6 +36,11 @@ async fn provider_failures() {
 #[tokio::test(flavor = "multi_thread")]
 async fn peer_failures() {
     run(&PEER, rogue::bed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forged_requests() {
+    run(&FORGED, Bed::start).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

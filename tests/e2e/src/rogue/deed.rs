@@ -39,7 +39,7 @@ pub(super) fn how(request: &Open) -> String {
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-fn sha256(bytes: &[u8]) -> Digest {
+pub(super) fn sha256(bytes: &[u8]) -> Digest {
     Digest(digest(&SHA256, bytes).as_ref().try_into().expect("32 bytes"))
 }
 

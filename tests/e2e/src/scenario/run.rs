@@ -64,6 +64,9 @@ fn shown(seen: &Seen) -> (String, String, String) {
             (format!("{}{broken}", answer.status), reason, hop)
         }
         Seen::Closed => plain("closed".into()),
+        Seen::Told(problem) => {
+            (String::new(), problem.reason.name().to_owned(), problem.hop.to_string())
+        }
         Seen::Exit { code, .. } => plain(format!("exit {}", code.unwrap_or(-1))),
     }
 }

@@ -26,6 +26,8 @@ pub enum Want {
     NoHttp(u16),
     /// The connection is closed without an answer.
     Closed,
+    /// A rogue on a link is told this, and no service was asked.
+    Told(Reason, At),
     /// The program does not start, and says this.
     NotStarted(&'static str),
 }
@@ -101,6 +103,11 @@ impl Want {
                 is(answer.body.is_empty() && asked == 0, "it was taken for a request")
             }
             (Self::Closed, Seen::Closed) => Ok(()),
+            (Self::Told(reason, at), Seen::Told(problem)) => {
+                is(problem.reason == *reason, "another reason")?;
+                is(problem.hop.as_str() == at.hop(), "another hop")?;
+                is(asked == 0, "the service was asked")
+            }
             (Self::NotStarted(want), Seen::Exit { code, said }) => {
                 is(*code == Some(2) && said.contains(want), "it did not say that")
             }
@@ -124,6 +131,7 @@ impl Want {
                 (format!("{status}, or breaks off"), why, at)
             }
             Self::NoHttp(status) => (format!("{status}, closed"), "none".into(), String::new()),
+            Self::Told(why, at) => (String::new(), why.name().to_owned(), at.to_string()),
             Self::Closed => plain("closed"),
             Self::NotStarted(_) => plain("does not start"),
         }
@@ -133,7 +141,7 @@ impl Want {
     pub(super) fn asks(&self) -> &'static str {
         match self {
             Self::Answered(..) => "once",
-            Self::Refused(..) | Self::NoHttp(_) | Self::NotStarted(_) => "no",
+            Self::Refused(..) | Self::NoHttp(_) | Self::Told(..) | Self::NotStarted(_) => "no",
             Self::Failed(..) | Self::Broken(..) | Self::Closed => "",
         }
     }

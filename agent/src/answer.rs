@@ -19,6 +19,7 @@ use mesh_proto::frame::{HopTime, Open};
 use mesh_proto::head::{AnswerHead, read_answer_head};
 use mesh_proto::header::read_answer;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::agent::{Agent, Names, Record};
@@ -98,7 +99,9 @@ impl Question {
                 AnswerBody::Whole(inflow.collect(length, digest).await?)
             }
             BodyDescriptor::Stream { length, .. } => {
-                AnswerBody::Stream { inflow: inflow.expect(length), length }
+                let inflow = inflow.expect(length);
+                inflow.check_opening()?;
+                AnswerBody::Stream { inflow, length }
             }
         };
         Ok(Release { question: self, head, body, timing, held })
@@ -204,6 +207,8 @@ impl Streamed {
                 }
                 Err(problem) => {
                     streamed.record.failed(&problem);
+                    // The head goes out first, because it names the exchange that broke.
+                    yield_now().await;
                     Some((Err(Broken), None))
                 }
             }

@@ -31,7 +31,7 @@ use crate::clearance;
 use crate::fields;
 use crate::inflow::sha256;
 use crate::local::Cut;
-use crate::payload::Payload;
+use crate::payload::{Payload, is_unreadable};
 use crate::problem::{Refusal, respond};
 use crate::r1::{self, Asked, Flaw};
 
@@ -307,7 +307,7 @@ async fn pump(exchange: &Exchange, mut body: Incoming, hop: &HopName) {
 
 /// The application did not finish its own request.
 fn broken_off(hop: &HopName, error: &hyper::Error) -> Problem {
-    let (reason, detail) = if error.is_parse() {
+    let (reason, detail) = if is_unreadable(error) {
         (Reason::RequestMalformed, "the request's body is not well-formed HTTP")
     } else {
         (Reason::Cancelled, "the application broke off while it sent the request's body")

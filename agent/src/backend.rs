@@ -11,6 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mesh_core::address::ServiceAddress;
 use mesh_core::exchange::RequestHeader;
@@ -18,11 +19,13 @@ use mesh_core::limits::{HEAD_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use mesh_core::reason::Reason;
 use mesh_proto::head::{FIELDS_MAX, RequestHead};
 use mesh_rt::exit::sentence;
+use tower::ServiceExt as _;
+use tower::util::MapErr;
 use tracing::{debug, error};
 
 use crate::config;
 use crate::fields;
-use crate::payload::Payload;
+use crate::payload::{Payload, cause, is_unreadable};
 use crate::problem::ascii;
 use crate::r1::{self, Flaw};
 
@@ -40,16 +43,25 @@ const IDLE_MAX: usize = 64;
 const READ_BYTES_MAX: usize =
     if HEAD_BYTES_MAX < INLINE_BODY_BYTES_MAX { INLINE_BODY_BYTES_MAX } else { HEAD_BYTES_MAX };
 
+/// Looks up the host names of backends, and says so when one is not known.
+type Names = MapErr<GaiResolver, fn(std::io::Error) -> UnknownHost>;
+
+/// A host name without an address.
+#[derive(Debug, thiserror::Error)]
+#[error("the host's name has no address")]
+struct UnknownHost(#[source] std::io::Error);
+
 /// All backends of an agent.
 #[derive(Debug)]
 pub struct Backends {
-    client: Client<HttpConnector, Payload>,
+    client: Client<HttpConnector<Names>, Payload>,
     by_service: HashMap<ServiceAddress, config::Backend>,
 }
 
 impl Backends {
     pub fn new(backends: impl IntoIterator<Item = config::Backend>) -> Self {
-        let mut connector = HttpConnector::new();
+        let names: Names = GaiResolver::new().map_err(UnknownHost);
+        let mut connector = HttpConnector::new_with_resolver(names);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIME_MAX));
         // The tasks of its connections belong to the client, and end with it: an unused connection
@@ -136,6 +148,10 @@ fn target(base: &str, head: &RequestHead) -> String {
 
 /// No connection came about.
 fn unreachable(error: &(dyn Error + 'static)) -> Flaw {
+    if cause::<UnknownHost>(error).is_some() {
+        let detail = "nobody knows the name of the service's host: check the host of its backend";
+        return Flaw::new(Reason::ProviderUnreachable, detail);
+    }
     let io = cause::<std::io::Error>(error).map(std::io::Error::kind);
     let why = match io {
         Some(ErrorKind::ConnectionRefused) => "the service refuses connections",
@@ -157,28 +173,12 @@ pub(crate) fn broken(error: &(dyn Error + 'static)) -> Flaw {
             "the head of the service's answer is too large",
         );
     }
-    // An HTTP/1 body whose chunks cannot be read is an error of I/O by its kind.
-    let invalid =
-        |io: &std::io::Error| matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput);
-    let unreadable = cause::<std::io::Error>(error).is_some_and(invalid);
-    if unreadable || hyper.is_some_and(hyper::Error::is_parse) {
+    if is_unreadable(error) {
         let detail = "the service's answer is not well-formed HTTP/1.1";
         return Flaw::new(Reason::ProviderMalformed, detail);
     }
     let detail = "the service broke the connection off before its answer was whole";
     Flaw::new(Reason::ProviderBrokeOff, detail)
-}
-
-/// The error of type `E` among `error` and its causes.
-fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]
@@ -216,6 +216,17 @@ mod tests {
         let body = payload::whole(Bytes::new());
         let flaw = request(&backend, &header, (head("/a b", None), body)).unwrap_err();
         let want = "INTERNAL: the request for the service could not be written";
+        assert_eq!(flaw.to_string(), want);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_nobody_knows_is_said_to_be_that() {
+        // No name begins with a hyphen, so that no name server need be asked.
+        let uri = "http://-nowhere.invalid:80/";
+        let request = Request::builder().uri(uri).body(payload::whole(Bytes::new())).unwrap();
+        let flaw = Backends::new([]).call(request).await.unwrap_err();
+        let want = "PROVIDER_UNREACHABLE: nobody knows the name of the service's host: check the \
+                    host of its backend";
         assert_eq!(flaw.to_string(), want);
     }
 

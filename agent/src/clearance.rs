@@ -54,7 +54,14 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
     service.operation(asked.method, path).ok_or_else(|| {
         let (address, method) = (&service.address, asked.method.name());
-        let detail = format!("{address} has no operation with the method {method} and this path");
+        let here = service.operations.iter().filter(|declared| declared.path.matches(path));
+        let methods: BTreeSet<&str> = here.map(|declared| declared.method.name()).collect();
+        let methods = methods.into_iter().collect::<Vec<_>>().join(" and ");
+        let detail = if methods.is_empty() {
+            format!("{address} has no operation with this path")
+        } else {
+            format!("{address} has no {method} with this path, only {methods}")
+        };
         Flaw::new(Reason::OperationUnknown, detail)
     })
 }
@@ -157,8 +164,10 @@ mod tests {
             (desk, debt,                         "POST", "/1",  "",        denied),
             (desk, debt,                         "GET", "/all", "",        denied),
             (desk, debt,                         "PUT", "/1",   "",
-                "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no operation with the method PUT"),
-            (desk, debt,                         "GET", "/1/2", "",        "OPERATION_UNKNOWN: "),
+                "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no PUT with this path, only GET \
+                 and POST"),
+            (desk, debt,                         "GET", "/1/2", "",
+                "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no operation with this path"),
             (desk, "ir/gov/tax/debts/debt.v2",   "GET", "/1",   "",        denied),
             (desk, "ir/gov/none/x/y.v1",         "PUT", "/1",   "",        denied),
             ("ir/gov/tax/debts", debt,           "GET", "/1",   "",

@@ -83,6 +83,16 @@ impl Inflow {
         self
     }
 
+    /// Holds a streamed body that came whole inside its opening against what its header says. If it
+    /// is wrong, it is refused as a whole and not begun.
+    pub(crate) fn check_opening(&self) -> Result<(), Problem> {
+        let Some(close) = &self.closed else { return Ok(()) };
+        let mut tally = Tally { held: None, ..self.tally };
+        let taken = tally.take(self.first.clone());
+        taken.and_then(|_| tally.end(close.length)).map_err(|why| self.corrupt(why))?;
+        Ok(())
+    }
+
     /// The next part of a streamed body; `None` behind its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         while !self.tally.whole {

@@ -1,15 +1,20 @@
 //! The local port: where the system's own programs ask, by HTTP/1.1 on loopback.
 
+mod socket;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use mesh_core::limits::HEAD_BYTES_MAX;
 use mesh_rt::drain::Drain;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use self::socket::Socket;
 use crate::ask::Consumer;
 
 /// Connections at once; one more waits until another ends.
@@ -100,7 +106,12 @@ async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
     }
     let cut = Cut::default();
     let cuts = cut.clone();
-    let service = service_fn(move |request| {
+    let (socket, ending) = Socket::new(stream);
+    // Does the application speak HTTP/1.0?
+    let old = Arc::new(AtomicBool::new(false));
+    let speaks = Arc::clone(&old);
+    let service = service_fn(move |request: Request<Incoming>| {
+        speaks.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         let (consumer, cut) = (Arc::clone(&consumer), cuts.clone());
         async move { Ok::<_, Infallible>(consumer.carry(request, cut).await) }
     });
@@ -110,7 +121,7 @@ async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
         .header_read_timeout(HEAD_TIME_MAX)
         // Bounds the head and what one connection holds of a body; hyper takes 100 fields at most.
         .max_buf_size(READ_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(socket, service);
     let mut connection = pin!(connection);
     let serve = async {
         tokio::select! {
@@ -122,10 +133,20 @@ async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
             }
         }
     };
-    tokio::select! {
-        served = serve => if let Err(error) = served {
-            debug!(%error, "local connection broke");
+    let broke = tokio::select! {
+        served = serve => match served {
+            Ok(()) => false,
+            Err(error) => {
+                debug!(%error, "local connection broke");
+                error.is_user()
+            }
         },
-        () = cut.0.notified() => debug!("local connection cut, its answer was not taken in time"),
+        () = cut.0.notified() => {
+            debug!("local connection cut, its answer was not taken in time");
+            true
+        }
+    };
+    if broke && old.load(Ordering::Relaxed) {
+        ending.reset();
     }
 }

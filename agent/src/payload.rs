@@ -1,6 +1,8 @@
 //! Bodies of HTTP messages: whole ones, and ones that come in parts and may break off.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,6 +20,27 @@ pub(crate) type Payload = UnsyncBoxBody<Bytes, Broken>;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the body broke off")]
 pub(crate) struct Broken;
+
+/// Is an error of hyper about what came, and not about the connection that it came on?
+pub(crate) fn is_unreadable(error: &(dyn Error + 'static)) -> bool {
+    // A body whose chunks cannot be read is an error of I/O by its kind.
+    let invalid =
+        |io: &io::Error| matches!(io.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput);
+    cause::<io::Error>(error).is_some_and(invalid)
+        || cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse)
+}
+
+/// The error of type `E` among `error` and its causes.
+pub(crate) fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
 
 pub(crate) fn whole(body: Bytes) -> Payload {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()

@@ -46,6 +46,8 @@ fn status(reason: Reason) -> StatusCode {
     match reason.kind() {
         // Malformed, and by no application: something on the way changed it.
         _ if reason == Reason::BodyCorrupt => StatusCode::BAD_GATEWAY,
+        // A neighbour behind this agent spoke nonsense, which is what the status is for.
+        _ if reason == Reason::ProtocolViolation => StatusCode::BAD_GATEWAY,
         Kind::Malformed => StatusCode::BAD_REQUEST,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -165,6 +167,11 @@ mod tests {
                 assert!(matches!(status.as_u16(), 502..=504), "{reason}: {status}");
             }
         }
+        assert_eq!(
+            status(Reason::ProtocolViolation).as_u16(),
+            502,
+            "its peer's fault, not its own"
+        );
         let large = Refusal::of_a_head(problem(Reason::RequestTooLarge));
         assert_eq!(large.status.as_u16(), 431);
     }

@@ -20,7 +20,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName};
+use http::Version;
+use http::header::{HOST, HeaderMap, HeaderName};
 use http::request::Parts;
 use mesh_core::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use mesh_core::exchange::{IdempotencyKey, Pseudonym};
@@ -81,6 +82,7 @@ impl Flaw {
 
 /// Reads the head of a request.
 pub(crate) fn read(head: &Parts) -> Result<Asked, Flaw> {
+    check_host(head)?;
     let (service, path) = read_path(head.uri.path())?;
     let method = head.method.as_str().parse::<Method>();
     let method = method.map_err(|why| Flaw::malformed(why.to_string()))?;
@@ -104,6 +106,16 @@ pub(crate) fn read(head: &Parts) -> Result<Asked, Flaw> {
         user_id: text(headers, &USER_ID)?,
         issue: text(headers, &ISSUE)?,
     })
+}
+
+/// RFC 9112 §3.2: a request of HTTP/1.1 has one `Host`, whatever it says.
+fn check_host(head: &Parts) -> Result<(), Flaw> {
+    match once(&head.headers, &HOST)? {
+        None if head.version == Version::HTTP_11 => {
+            Err(Flaw::malformed("the header Host is missing, and HTTP/1.1 wants it"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The service that the path of a request names, and what follows it.

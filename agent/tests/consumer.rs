@@ -213,6 +213,20 @@ async fn what_is_no_http_gets_no_further() {
     nation.until_idle().await;
 }
 
+/// The application's mistake, not its leaving.
+#[tokio::test]
+async fn a_body_whose_chunks_cannot_be_read_is_malformed() {
+    let nation = Nation::start().await;
+    let upload = format!(
+        "POST /r1/{IDENTITY}/echo HTTP/1.1\r\nhost: x\r\nx-road-client: {CONSUMER}\r\n\
+         connection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+    );
+    let answer = raw(nation.local, upload.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("the request's body is not well-formed HTTP"), "{answer}");
+    nation.until_idle().await;
+}
+
 #[tokio::test]
 async fn without_a_link_nothing_is_sent() {
     let local = Nation::without_hub().await;

@@ -10,7 +10,9 @@ use http::HeaderValue;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use nation::client::{Application, Body, ask, fetch, get, parts, pattern, person, read, whole};
-use nation::{FAULTY, IDENTITY, Nation};
+use nation::{CONSUMER, FAULTY, IDENTITY, Nation};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 fn handshakes() -> mesh_rt::metrics::Handshakes {
@@ -255,4 +257,23 @@ async fn a_slow_reader_holds_little() {
     assert_eq!(busy, 1, "all of it was taken though nobody reads");
     let whole: Bytes = read(answer).await.unwrap().body;
     assert!(whole == pattern(30_000_000));
+}
+
+/// By HTTP/1.0 the end of a connection is the end of an answer of unknown length.
+#[tokio::test]
+async fn a_part_does_not_look_whole_to_http_1_0_either() {
+    let nation = Nation::start().await;
+    for (fault, whole) in [("trickles-chunks", false), ("half-chunk", false), ("fine", true)] {
+        let mut stream = TcpStream::connect(nation.local).await.unwrap();
+        let ask = format!(
+            "GET /r1/{FAULTY}/persons/{fault} HTTP/1.0\r\nX-Road-Client: {CONSUMER}\r\n\r\n"
+        );
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        let ended = read.expect("it never ends");
+        let text = String::from_utf8_lossy(&answer);
+        let told = text.starts_with("HTTP/1.0 5");
+        assert!(ended.is_ok() == whole || told, "{fault}: {ended:?} behind {text}");
+    }
 }

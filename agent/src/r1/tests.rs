@@ -9,11 +9,35 @@ const CLIENT: (&str, &str) = ("x-road-client", "ir/gov/licensing/desk");
 
 fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Asked, String> {
     let mut request = Request::builder().method(method).uri(uri);
-    for (name, value) in headers {
+    for (name, value) in [("host", "agent")].iter().chain(headers) {
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).expect(uri).into_parts();
     read(&head).map_err(|flaw| flaw.to_string())
+}
+
+#[test]
+fn http_1_1_has_one_host_and_http_1_0_may_have_none() {
+    let told = |version, hosts: &[&str]| {
+        let mut request = Request::builder().uri(URI).version(version).header(CLIENT.0, CLIENT.1);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        read(&head).err().map(|flaw| flaw.to_string()).unwrap_or_default()
+    };
+    let missing = "REQUEST_MALFORMED: the header Host is missing, and HTTP/1.1 wants it";
+    let twice = "REQUEST_MALFORMED: the header Host is there twice";
+    for (version, hosts, want) in [
+        (Version::HTTP_11, &["a"][..], ""),
+        (Version::HTTP_11, &[], missing),
+        (Version::HTTP_11, &["a", "a"], twice),
+        (Version::HTTP_10, &[], ""),
+        (Version::HTTP_10, &["a"], ""),
+        (Version::HTTP_10, &["a", "b"], twice),
+    ] {
+        assert_eq!(told(version, hosts), want, "{version:?} {hosts:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mesh_core::limits::{CREDIT_BYTES, DATA_BYTES_MAX, EXCHANGES_MAX};
 use mesh_core::node::{MeshDomain, NodeName};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::PROTOCOL_VERSION;
-use mesh_proto::frame::{Hello, LaneKind};
+use mesh_proto::frame::{Frame, Hello, LaneKind};
 
 use crate::book::Terms;
 
@@ -45,6 +45,21 @@ pub struct Peer {
 impl fmt::Debug for PositionNow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (self.0)().fmt(f)
+    }
+}
+
+impl Peer {
+    /// Behind an agent there is nobody: where it says that another hop is at fault, its own name is
+    /// put in the place.
+    pub(crate) fn signed(&self, mut frame: Frame) -> Frame {
+        if let Frame::Cancel { problem, .. } = &mut frame
+            && matches!(self.node, NodeName::Agent { .. })
+            && problem.hop != self.hop
+        {
+            let detail = format!("{} says of {}: {}", self.hop, problem.hop, problem.detail);
+            *problem = Problem::new(problem.reason, self.hop.clone(), detail);
+        }
+        frame
     }
 }
 

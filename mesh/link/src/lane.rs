@@ -265,7 +265,7 @@ impl Lane {
         let arrived = self.shared.with(|book| {
             let mut arrived = Vec::new();
             for frame in frames {
-                arrived.extend(book.receive(frame)?);
+                arrived.extend(book.receive(self.shared.peer.signed(frame))?);
             }
             Ok(arrived)
         });

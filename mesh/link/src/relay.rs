@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use mesh_core::deadline::hand_on;
 use mesh_core::limits::HOPS_MAX;
+use mesh_core::node::NodeName;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::frame::{HopTime, Open};
 use tokio::time::timeout_at;
 
 use crate::exchange::{Event, Exchange, Incoming};
+use crate::hello::Peer;
 use crate::lane::Lane;
 use crate::outbox::Flow;
 
@@ -55,6 +57,7 @@ async fn carry(
     let from = &incoming.exchange;
     stamp_passage(&mut open, me, incoming.arrived.elapsed())?;
     from.set_flow(flows.answer);
+    let passed = open.hop.hops.len();
     let whole = open.close.is_some();
     let to = lane.open(flows.request, open, from.deadline())?;
 
@@ -73,8 +76,8 @@ async fn carry(
             return Err(out_of_order(me));
         };
         *answered_after = incoming.arrived.elapsed();
-        let mine = open.hop.hops.iter_mut().find(|time| time.hop == *me);
-        mine.ok_or_else(|| unmarked(&lane.peer().hop, me))?.elapsed = *answered_after;
+        check_hops(&open.hop.hops, passed, (lane.peer(), me))?;
+        open.hop.hops[passed - 1].elapsed = *answered_after;
         let whole = open.close.is_some();
         from.answer(open)?;
         if whole {
@@ -139,10 +142,25 @@ fn stamp_passage(open: &mut Open, me: &HopName, spent: Duration) -> Result<(), P
     Ok(())
 }
 
-/// An answer says which hops its request passed; one that leaves this hop out was made up beyond.
-fn unmarked(peer: &HopName, me: &HopName) -> Problem {
-    let detail = format!("the answer that came through {peer} does not name {me} among its hops");
-    Problem::new(Reason::AnswerMismatch, peer.clone(), detail)
+/// An answer names the hops that its request passed: `passed` of them up to this one, and behind an
+/// agent itself alone. What names others was made up beyond, and would put blame on them.
+fn check_hops(
+    hops: &[HopTime],
+    passed: usize,
+    (peer, me): (&Peer, &HopName),
+) -> Result<(), Problem> {
+    let mine = hops.get(passed - 1).is_some_and(|time| time.hop == *me);
+    let beyond = hops.get(passed..).unwrap_or_default();
+    let ends = match peer.node {
+        NodeName::Agent { .. } => matches!(beyond, [last] if last.hop == peer.hop),
+        NodeName::Centre | NodeName::Hub(_) | NodeName::Operator(_) => true,
+    };
+    if mine && ends {
+        return Ok(());
+    }
+    let detail =
+        format!("the answer that came through {} names other hops than it passed", peer.hop);
+    Err(Problem::new(Reason::AnswerMismatch, peer.hop.clone(), detail))
 }
 
 fn out_of_order(me: &HopName) -> Problem {

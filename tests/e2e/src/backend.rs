@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
+
+mod faulty;
 
 /// See the module. It lives as long as the test's runtime.
 #[derive(Clone, Debug)]
 pub struct Backend {
     pub address: SocketAddr,
-    /// Answers a line that is not HTTP.
+    /// Answers with bytes that its path asks for, most of them no HTTP.
     pub raw_address: SocketAddr,
     /// Nobody listens there.
     pub closed_address: SocketAddr,
@@ -50,7 +51,7 @@ impl Backend {
             _closed: Arc::new(closed),
         };
         tokio::spawn(backend.clone().serve(listener));
-        tokio::spawn(serve_raw(raw));
+        tokio::spawn(faulty::serve(raw, Arc::clone(&backend.requests)));
         backend
     }
 
@@ -102,8 +103,8 @@ async fn answer(
         (Method::POST, ["echo"]) => {
             Ok(Response::new(request.into_body().map_err(std::io::Error::other).boxed_unsync()))
         }
-        (Method::GET, ["act", how]) => act(&backend, how).await,
-        (Method::POST, ["submit", how]) => act(&backend, how).await,
+        (Method::POST, ["submit", "typed"]) => Ok(typed(&request)),
+        (Method::GET, ["act", how]) | (Method::POST, ["submit", how]) => act(&backend, how).await,
         _ => Ok(text(StatusCode::NOT_FOUND, "no such path")),
     }
 }
@@ -116,12 +117,11 @@ async fn act(backend: &Backend, how: &str) -> Result<Response<Body>, std::io::Er
             std::future::pending().await
         }
         "abort" => Err(std::io::Error::other("as asked")),
-        "redirect" => {
-            let mut answer = text(StatusCode::FOUND, "");
-            let location = http::HeaderValue::from_static("http://elsewhere.test/");
-            answer.headers_mut().insert("location", location);
-            Ok(answer)
-        }
+        "redirect" => Ok(with("location", "/cards/1", text(StatusCode::FOUND, ""))),
+        "odd-type" => Ok(with("content-type", "nonsense", text(StatusCode::OK, "{}"))),
+        "forge" => Ok(with("x-road-error", "INTERNAL", text(StatusCode::OK, "forged"))),
+        "empty" => Ok(text(StatusCode::OK, "")),
+        "error" => Ok(text(StatusCode::INTERNAL_SERVER_ERROR, "the service failed")),
         "refuse" => Ok(text(StatusCode::UNPROCESSABLE_ENTITY, "the service's own fault")),
         // Known length, and not all of it.
         "short" => {
@@ -154,10 +154,21 @@ async fn act(backend: &Backend, how: &str) -> Result<Response<Body>, std::io::Er
     }
 }
 
+/// Takes JSON alone.
+fn typed(request: &Request<Incoming>) -> Response<Body> {
+    let kind = request.headers().get("content-type");
+    if kind.is_some_and(|kind| kind == "application/json") {
+        return text(StatusCode::OK, "");
+    }
+    text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json")
+}
+
 fn card(request: &Request<Incoming>, id: &str) -> Response<Body> {
     let fields = |headers: &HeaderMap| {
-        let pairs = headers.iter().map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+        let pairs = headers.keys().map(|name| {
+            let values = headers.get_all(name).iter().map(|value| value.as_bytes());
+            let joined: Vec<_> = values.map(String::from_utf8_lossy).collect();
+            (name.to_string(), joined.join(", ").into())
         });
         serde_json::Value::Object(pairs.collect())
     };
@@ -167,12 +178,13 @@ fn card(request: &Request<Incoming>, id: &str) -> Response<Body> {
         "query": request.uri().query(),
         "headers": fields(request.headers()),
     });
-    let mut answer = text(StatusCode::OK, &body.to_string());
-    let kind = http::HeaderValue::from_static("application/json");
-    answer.headers_mut().insert("content-type", kind);
-    answer.headers_mut().insert("etag", http::HeaderValue::from_static("\"v1\""));
-    answer.headers_mut().insert("connection", http::HeaderValue::from_static("x-private"));
-    answer.headers_mut().insert("x-private", http::HeaderValue::from_static("hop by hop"));
+    let answer = with("content-type", "application/json", text(StatusCode::OK, &body.to_string()));
+    let answer = with("connection", "x-private", with("etag", "\"v1\"", answer));
+    with("x-private", "hop by hop", answer)
+}
+
+fn with(name: &'static str, value: &'static str, mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(name, HeaderValue::from_static(value));
     answer
 }
 
@@ -200,9 +212,17 @@ async fn digest(request: Request<Incoming>) -> Result<Response<Body>, std::io::E
         digest.update(&part);
         length += part.len();
     }
-    let sha256: String =
-        digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex(digest.finish().as_ref());
     Ok(text(StatusCode::OK, &json!({"length": length, "sha256": sha256}).to_string()))
+}
+
+/// SHA-256 in hexadecimal, as `POST /digest` says it.
+pub fn sha256(body: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(status: StatusCode, text: &str) -> Response<Body> {
@@ -210,15 +230,4 @@ fn text(status: StatusCode, text: &str) -> Response<Body> {
     let mut answer = Response::new(body.map_err(|never: Infallible| match never {}).boxed_unsync());
     *answer.status_mut() = status;
     answer
-}
-
-async fn serve_raw(listener: TcpListener) {
-    while let Ok((mut socket, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let mut request = [0; 1024];
-            // Either may fail: the agent may have left.
-            let _ = socket.read(&mut request).await;
-            let _ = socket.write_all(b"this is no HTTP\r\n\r\n").await;
-        });
-    }
 }

@@ -40,6 +40,7 @@ impl Bed {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let text = include_str!("../plans/bed.toml")
             .replace("BACKEND", &backend.address.to_string())
+            .replace("NAMED", &format!("localhost:{}", backend.address.port()))
             .replace("RAW", &backend.raw_address.to_string())
             .replace("GONE", &backend.closed_address.to_string());
         let file = dir.path().join("plan.toml");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use e2e::Bed;
-use e2e::backend::pattern;
+use e2e::backend::{pattern, sha256};
 use e2e::bed::HOPS;
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -11,11 +11,6 @@ const MIB: usize = 1024 * 1024;
 
 /// What any one process may use at its peak. A hop holds credit, never a body.
 const PEAK_KIB_MAX: u64 = 64 * 1024;
-
-fn sha256(body: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_all_sizes_pass_both_ways() {

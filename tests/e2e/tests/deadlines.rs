@@ -1,47 +1,24 @@
-//! Deadlines are total: a provider that trickles ends as one that hangs does.
+//! Nobody works for an exchange that is over: its time ran out, or its caller went away.
 
 use std::time::Duration;
 
 use e2e::Bed;
-use e2e::bed::HOPS;
 
+/// Has 1.5 s.
 const BRISK: &str = "ir/gov/care/cards/brisk.v1";
 
-/// The service's own time is 1.5 s. Far less than the 30 s of a hang, and room for a busy machine.
+/// Only ends a test that hangs.
 const ENDED_BY: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backend_timeout() {
+async fn a_service_that_takes_too_long_is_let_go() {
     let bed = Bed::start().await;
-    let ask = bed.ask_of(BRISK, "GET", "/act/hang").header("mesh-purpose", "licence-check");
-    let answer = ask.send().await;
-    assert_eq!(answer.status, 504, "{answer:?}");
-    assert_eq!(answer.problem(), ("DEADLINE_EXCEEDED".into(), HOPS[4].into()), "the farthest hop");
-    assert!(answer.elapsed < ENDED_BY, "{:?}", answer.elapsed);
-    assert!(Duration::from_millis(1000) < answer.elapsed, "{:?}", answer.elapsed);
-    wait_abandoned(&bed, 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn backend_trickle_deadline() {
-    let bed = Bed::start().await;
-    let ask = bed.ask_of(BRISK, "GET", "/act/trickle").header("mesh-purpose", "licence-check");
-    let answer = ask.send().await;
-    assert_eq!(answer.status, 200, "the head came in time: {answer:?}");
-    assert!(!answer.body.is_empty(), "some of it came");
-    assert!(answer.broken.is_some(), "it must not look whole: {answer:?}");
-    assert!(answer.elapsed < ENDED_BY, "{:?}", answer.elapsed);
-    wait_abandoned(&bed, 1).await;
-    bed.wait_log(HOPS[4], &["DEADLINE_EXCEEDED"], 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_callers_own_deadline_holds() {
-    let bed = Bed::start().await;
-    let ask = bed.ask("GET", "/act/hang").header("mesh-timeout-ms", "700");
-    let answer = ask.send().await;
-    assert_eq!(answer.problem().0, "DEADLINE_EXCEEDED", "{answer:?}");
-    assert!(answer.elapsed < ENDED_BY, "{:?}", answer.elapsed);
+    for (how, count) in [("hang", 1), ("trickle", 2)] {
+        let ask = bed.ask_of(BRISK, "GET", &format!("/act/{how}"));
+        let answer = ask.header("mesh-purpose", "licence-check").send().await;
+        assert!(answer.status == 504 || answer.broken.is_some(), "{how}: {answer:?}");
+        wait_abandoned(&bed, count).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

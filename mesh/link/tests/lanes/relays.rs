@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::nodes::{
-    HOUR, Hub, Lower, answer_to, arrival, body, hop, hub, lower, me, opening, opening_for, rest,
-    soon, whole_answer,
+    HOUR, Hub, Lower, arrival, body, hop, hub, lower, me, opening, opening_for, rest, soon,
+    whole_answer,
 };
 
 const CONSUMER: &str = "portal.tax.gov.health";
@@ -63,6 +63,13 @@ impl Chain {
     }
 }
 
+/// The provider's answer, by the hops that its request passed and itself.
+fn answer_to(request: &Open, body: impl Into<Bytes>, whole: bool) -> Open {
+    let mut answer = crate::nodes::answer_to(request, body, whole);
+    answer.hop.hops.push(HopTime { hop: hop(PROVIDER), elapsed: Duration::ZERO });
+    answer
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_carries_the_times_of_the_hops_that_it_passed() {
     let mut chain = chain().await;
@@ -82,8 +89,8 @@ async fn an_answer_carries_the_times_of_the_hops_that_it_passed() {
     drop(incoming);
     let Event::Open(answer) = soon("an answer", asked.receive()).await.unwrap() else { panic!() };
     assert_eq!((&answer.body[..], answer.close.is_some()), (&b"answer"[..], true));
-    let [HopTime { hop: passed, elapsed }] = &answer.hop.hops[..] else { panic!("one hop") };
-    assert_eq!(*passed, hop("hub.health"));
+    let [HopTime { hop: passed, elapsed }, last] = &answer.hop.hops[..] else { panic!("two") };
+    assert_eq!((passed, &last.hop), (&hop("hub.health"), &hop(PROVIDER)));
     assert!(Duration::from_millis(250) <= *elapsed && *elapsed < Duration::from_millis(260));
     let end = chain.end().await;
     assert!(end.result.is_ok());
@@ -196,6 +203,38 @@ async fn a_refusal_comes_back_with_its_own_words() {
     incoming.exchange.cancel(no.clone());
     assert_eq!(soon("the end", asked.receive()).await.unwrap_err(), no);
     assert_eq!(chain.end().await.result.unwrap_err(), no);
+}
+
+/// What an agent says of others would put blame on them.
+#[tokio::test(start_paused = true)]
+async fn an_agent_speaks_for_itself_alone() {
+    let mut chain = chain().await;
+    let asked = chain.ask("", false);
+    let incoming = chain.arrival().await;
+    let lie = Problem::new(Reason::CentreUnreachable, hop("hub.centre"), "it is away");
+    incoming.exchange.cancel(lie);
+    let told = soon("the end", asked.receive()).await.unwrap_err();
+    let said =
+        format!("CENTRE_UNREACHABLE at {PROVIDER}: {PROVIDER} says of hub.centre: it is away");
+    assert_eq!(told.to_string(), said);
+    assert!(chain.end().await.result.is_err());
+
+    let hops: [fn(&mut Vec<HopTime>); 4] = [
+        |hops| hops.clear(),
+        |hops| hops.truncate(1),
+        |hops| hops.push(HopTime { hop: hop("hub.centre"), elapsed: Duration::ZERO }),
+        |hops| hops.swap(0, 1),
+    ];
+    for change in hops {
+        let asked = chain.ask("", true);
+        let incoming = chain.arrival().await;
+        let mut answer = answer_to(&incoming.open, "", true);
+        change(&mut answer.hop.hops);
+        incoming.exchange.answer(answer).unwrap();
+        let told = soon("the end", asked.receive()).await.unwrap_err();
+        assert_eq!((told.reason, told.hop), (Reason::AnswerMismatch, hop(PROVIDER)));
+        assert!(chain.end().await.result.is_err());
+    }
 }
 
 /// The farthest hop runs out first, so that the error names it.

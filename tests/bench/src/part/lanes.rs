@@ -51,7 +51,8 @@ pub(super) async fn forward(pki: &Path) -> Result<SocketAddr, Failure> {
 
 /// Answers what comes down the link from `upper`; completes when the link is up.
 pub(super) async fn answer(pki: &Path, upper: SocketAddr) -> Result<Arc<Uplink>, Failure> {
-    let uplink = dial(pki, Who::Provider, upper, Answerer { answer: Payload::answer() })?;
+    let answerer = Answerer { answer: Payload::answer(), me: me(Who::Provider).hop() };
+    let uplink = dial(pki, Who::Provider, upper, answerer)?;
     uplink.up().wait_for(|up| *up).await?;
     Ok(uplink)
 }
@@ -178,13 +179,16 @@ impl serve::Admit for Door {
 /// The provider's agent. Its backend would take time, so it has a task for each exchange.
 struct Answerer {
     answer: Payload,
+    me: HopName,
 }
 
 impl Accept for Answerer {
     fn accept(&self, incoming: Incoming) {
-        let answer = self.answer.clone();
+        let (answer, me) = (self.answer.clone(), self.me.clone());
         tokio::spawn(async move {
-            let answered = incoming.exchange.answer(open(answer, incoming.open.hop));
+            let mut hop = incoming.open.hop;
+            hop.hops.push(HopTime { hop: me, elapsed: Duration::ZERO });
+            let answered = incoming.exchange.answer(open(answer, hop));
             if let Err(problem) = answered {
                 eprintln!("bench: the provider cannot answer: {problem}");
             }

@@ -1,0 +1,163 @@
+//! What must come of a scenario, and the verdict on what did.
+
+use std::fmt;
+
+use mesh_core::reason::Reason;
+
+use super::Seen;
+use crate::bed::{Bed, HOPS};
+use crate::client::Answer;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub enum Want {
+    /// The service's own answer, whole, after it was asked exactly once. The function looks at
+    /// everything but the status.
+    Answered(u16, fn(&Answer) -> bool),
+    /// Refused, and no service was asked.
+    Refused(u16, Reason, At),
+    /// An error, whether the service was asked or not.
+    Failed(u16, Reason, At),
+    /// An error if it was noticed before the answer began; else the answer begins and breaks off,
+    /// and the log of the consumer's agent says why.
+    Broken(u16, Reason, At),
+    /// Refused as no HTTP: a status alone, because there is no request that a reason could be
+    /// about; then the connection is closed.
+    NoHttp(u16),
+    /// The connection is closed without an answer.
+    Closed,
+    /// A rogue on a link is told this, and no service was asked.
+    Told(Reason, At),
+    /// The program does not start, and says this.
+    NotStarted(&'static str),
+}
+
+/// The hop at fault, by its part in the exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum At {
+    ConsumersAgent,
+    ConsumersHub,
+    Centre,
+    ProvidersHub,
+    ProvidersAgent,
+    /// Of a system that is in the directory and has no agent.
+    AbsentAgent,
+}
+
+impl At {
+    /// Its name in errors.
+    pub fn hop(self) -> &'static str {
+        match self {
+            Self::ConsumersAgent => HOPS[0],
+            Self::ConsumersHub => HOPS[1],
+            Self::Centre => HOPS[2],
+            Self::ProvidersHub => HOPS[3],
+            Self::ProvidersAgent => HOPS[4],
+            Self::AbsentAgent => "absent.care.gov.health",
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ConsumersAgent => "consumer's agent",
+            Self::ConsumersHub => "consumer's hub",
+            Self::Centre => "centre",
+            Self::ProvidersHub => "provider's hub",
+            Self::ProvidersAgent => "provider's agent",
+            Self::AbsentAgent => "provider's agent, which is away",
+        })
+    }
+}
+
+impl Want {
+    /// Is `seen` what was wanted? `asked` is how many requests came to the service.
+    pub(super) async fn judge(&self, seen: &Seen, asked: u64, bed: &Bed) -> Result<(), String> {
+        match (self, seen) {
+            (Self::Answered(status, holds), Seen::Answer(answer)) => {
+                is(answer.status == *status && !is_problem(answer), "not that answer")?;
+                is(answer.broken.is_none(), "it broke off")?;
+                is(holds(answer), "not all of the answer is as it should be")?;
+                is(asked == 1, "the service was not asked exactly once")
+            }
+            (Self::Refused(status, reason, at), Seen::Answer(answer)) => {
+                failed(answer, *status, (*reason, *at))?;
+                is(asked == 0, "the service was asked")
+            }
+            (Self::Failed(status, reason, at), Seen::Answer(answer)) => {
+                failed(answer, *status, (*reason, *at))
+            }
+            (Self::Broken(_, reason, at), Seen::Answer(answer)) if answer.broken.is_some() => {
+                let id = answer.headers.get("x-road-request-id");
+                let id = id.and_then(|id| id.to_str().ok()).ok_or("the head names no exchange")?;
+                // Only ends with the bed's own patience.
+                bed.wait_log(At::ConsumersAgent.hop(), &[id, reason.name(), at.hop()], 1).await;
+                Ok(())
+            }
+            (Self::Broken(status, reason, at), Seen::Answer(answer)) => {
+                failed(answer, *status, (*reason, *at))
+            }
+            (Self::NoHttp(status), Seen::Answer(answer)) => {
+                is(answer.status == *status && !is_problem(answer), "not that status alone")?;
+                is(answer.body.is_empty() && asked == 0, "it was taken for a request")
+            }
+            (Self::Closed, Seen::Closed) => Ok(()),
+            (Self::Told(reason, at), Seen::Told(problem)) => {
+                is(problem.reason == *reason, "another reason")?;
+                is(problem.hop.as_str() == at.hop(), "another hop")?;
+                is(asked == 0, "the service was asked")
+            }
+            (Self::NotStarted(want), Seen::Exit { code, said }) => {
+                is(*code == Some(2) && said.contains(want), "it did not say that")
+            }
+            _ => Err("something else".into()),
+        }
+    }
+
+    /// HTTP status, reason and hop, as the page and the runner's table show them.
+    pub fn columns(&self) -> (String, String, String) {
+        let reason = |status: &u16, reason: &Reason, at: &At| {
+            (status.to_string(), reason.name().to_owned(), at.to_string())
+        };
+        let plain = |text: &str| (text.to_owned(), String::new(), String::new());
+        match self {
+            Self::Answered(status, _) => (status.to_string(), "none".into(), String::new()),
+            Self::Refused(status, why, at) | Self::Failed(status, why, at) => {
+                reason(status, why, at)
+            }
+            Self::Broken(status, why, at) => {
+                let (status, why, at) = reason(status, why, at);
+                (format!("{status}, or breaks off"), why, at)
+            }
+            Self::NoHttp(status) => (format!("{status}, closed"), "none".into(), String::new()),
+            Self::Told(why, at) => (String::new(), why.name().to_owned(), at.to_string()),
+            Self::Closed => plain("closed"),
+            Self::NotStarted(_) => plain("does not start"),
+        }
+    }
+
+    /// Whether the service is asked; empty where that is not judged.
+    pub(super) fn asks(&self) -> &'static str {
+        match self {
+            Self::Answered(..) => "once",
+            Self::Refused(..) | Self::NoHttp(_) | Self::Told(..) | Self::NotStarted(_) => "no",
+            Self::Failed(..) | Self::Broken(..) | Self::Closed => "",
+        }
+    }
+}
+
+fn is(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise.into()) }
+}
+
+fn is_problem(answer: &Answer) -> bool {
+    answer.headers.contains_key("x-road-error")
+}
+
+fn failed(answer: &Answer, status: u16, (reason, at): (Reason, At)) -> Result<(), String> {
+    is(answer.status == status && is_problem(answer), "not that error")?;
+    let (found, hop) = answer.problem();
+    is(found == reason.name() && hop == at.hop(), "another reason or hop")?;
+    is(answer.json()["exchange_id"].is_string(), "the error names no exchange")
+}

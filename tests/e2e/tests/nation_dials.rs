@@ -1,5 +1,5 @@
-//! The sample nation under bypass: no hub lets another hub in, for all ordered pairs of clusters, and
-//! no system of a cluster reaches the centre past its hub. Every certificate shown is genuine.
+//! The sample nation under bypass: no hub lets another hub in, for all ordered pairs of clusters,
+//! and no system of a cluster reaches the centre past its hub. Every certificate shown is genuine.
 
 use std::net::SocketAddr;
 

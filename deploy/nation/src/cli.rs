@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::progress::Display;
 use crate::running::Running;
 use crate::show;
+use crate::stay::{Stop, stay_up};
 use crate::tell::{Told, tell};
 
 /// How long the nation may take to come up.
@@ -90,7 +91,7 @@ fn up(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     if shown.is_some() && !options.once {
         eprintln!("\nThe nation is up. Ctrl-C ends it.");
-        runtime.block_on(stop.asked());
+        runtime.block_on(stay_up(&mut running, &mut stop))?;
     }
     eprintln!("\n==> ending");
     let unruly = running.stop(STOP_MAX);
@@ -172,27 +173,6 @@ fn made_of(plan: &Plan) -> String {
         objects.services.len(),
         objects.permissions.len()
     )
-}
-
-/// SIGINT or SIGTERM, from the moment it listens.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Where the nation's files are; removed at the end unless they are to be kept.

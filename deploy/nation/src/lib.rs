@@ -13,5 +13,6 @@ mod progress;
 pub mod ready;
 pub mod running;
 pub mod show;
+mod stay;
 pub mod story;
 pub mod tell;

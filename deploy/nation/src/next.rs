@@ -33,22 +33,20 @@ pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> Stri
     let commands = ["status", "topology", "top", "get services"].map(hubctl);
     group("Look at the nation as an operator", &[&[Some(export)], &commands[..]].concat());
     if let Some(remedy) = remedy {
+        // Whole, as the other terminal may be in another folder.
+        let remedy = remedy.canonicalize().unwrap_or_else(|_| remedy.into());
         let apply = hubctl(&format!("apply -f {}", remedy.display()));
         group("Permit what was refused, and ask again", &[apply, curl_of(&told.refused)]);
     }
-    let centre = layout.nodes.iter().find(|node| node.name == NodeName::Centre);
     let process =
         running.processes().find(|process| process.name() == NodeName::Centre.to_string());
-    if let (Some(centre), Some(process)) = (centre, process) {
+    if let Some(process) = process {
         let kill = Some(format!("kill -9 {}", process.id()));
         group(
             "Take the centre away: inside a cluster work goes on, between clusters it is refused",
             &[kill, curl_of(&told.inside), curl_of(&told.across)],
         );
-        let again = program.with_file_name(centre.program);
-        let again =
-            format!("{} --config {} 2>/dev/null &", again.display(), centre.config.display());
-        group("Bring it back; everything finds it again", &[Some(again)]);
+        text.push_str("\n  # Bring it back: press Enter where the nation runs\n");
     }
     text
 }

@@ -8,7 +8,7 @@ use hubctl::ConnectError;
 use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 
-use crate::layout::{Layout, NodeLayout};
+use crate::layout::{Layout, NodeLayout, ProgramLayout};
 use crate::process::{Process, ProcessError, left_in_order};
 
 /// All processes of one nation. Dropping it ends them.
@@ -61,9 +61,7 @@ impl Running {
         }
         let mut running = Self { layout, bins: bins.into(), processes: Vec::new() };
         for program in running.layout.programs.clone() {
-            let path = running.bins.join(program.program);
-            let (name, args) = (program.name.as_str(), &program.args);
-            running.processes.push(Process::start(name, &path, args, &program.log)?);
+            running.start_program(&program)?;
         }
         for node in running.layout.nodes.clone() {
             running.start_node(&node)?;
@@ -79,12 +77,38 @@ impl Running {
         Ok(())
     }
 
-    /// Starts a node again that was ended.
+    fn start_program(&mut self, program: &ProgramLayout) -> Result<(), RunError> {
+        let path = self.bins.join(program.program);
+        let (name, args) = (program.name.as_str(), &program.args);
+        self.processes.push(Process::start(name, &path, args, &program.log)?);
+        Ok(())
+    }
+
+    /// Starts a node or a program again that was ended.
     pub fn restart(&mut self, name: &str) -> Result<(), RunError> {
         let node = self.layout.node(name).cloned();
-        let node = node.ok_or_else(|| RunError::NoNode(name.into()))?;
+        let mut programs = self.layout.programs.iter();
+        let program = programs.find(|program| program.name.as_str() == name).cloned();
         self.processes.retain(|process| process.name() != name);
-        self.start_node(&node)
+        match (node, program) {
+            (Some(node), _) => self.start_node(&node),
+            (None, Some(program)) => self.start_program(&program),
+            (None, None) => Err(RunError::NoNode(name.into())),
+        }
+    }
+
+    /// The names of processes that have ended by themselves or were killed.
+    pub fn ended(&mut self) -> Vec<String> {
+        let ended = self
+            .processes
+            .iter_mut()
+            .filter_map(|process| process.check().is_err().then(|| process.name().to_owned()));
+        ended.collect()
+    }
+
+    /// Holds processes that have ended no longer, so that nobody waits for them to leave in order.
+    pub fn leave_out_ended(&mut self) {
+        self.processes.retain_mut(|process| process.check().is_ok());
     }
 
     /// The process of a node or a program.

@@ -143,10 +143,8 @@ pub fn failure_json(title: &str, why: &str) -> serde_json::Value {
 fn mender(name: &str) -> (&'static str, &'static str) {
     match name {
         "consumer" => ("whoever asks can mend it", "درخواست‌کننده می‌تواند آن را رفع کند"),
-        "provider" => ("the provider's agency can mend it", "دستگاه ارائه‌دهنده باید آن را رفع کند"),
-        "hop-operator" => {
-            ("the operator of that hop can mend it", "متصدی همان گره باید آن را رفع کند")
-        }
+        "provider" => ("the agency that provides can mend it", "دستگاه ارائه‌دهنده باید رفعش کند"),
+        "hop-operator" => ("the operator of that hop can mend it", "متصدی همان گره باید رفعش کند"),
         "registrar" => (
             "the registrar at the centre can mend it, by a permission",
             "متصدی ثبت در مرکز ملی می‌تواند مجوز آن را ثبت کند",

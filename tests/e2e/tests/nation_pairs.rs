@@ -26,22 +26,24 @@ fn nodes_at_rest_are_small(sample: &SampleNation) {
 async fn every_cluster_asks_every_other_through_the_centre(sample: &SampleNation) {
     let secretariats = sample.secretariats();
     assert_eq!(secretariats.len(), 14);
-    let before = sample.count("hub.centre", "exchanges_answered");
+    let before = sample.count("hub.centre", "exchanges_opened");
     let mut pairs = 0;
     for from in &secretariats {
         for to in secretariats.iter().filter(|to| to.cluster != from.cluster) {
             let answer = sample.ask(&from.system, &to.cards, ("GET", "/cards")).send().await;
             assert_eq!(answer.status, 200, "{from:?} asks {to:?}: {answer:?}");
-            let cards = answer.json()["cards"].as_array().map_or(0, Vec::len);
-            assert!(0 < cards, "{to:?} publishes nothing: {answer:?}");
             assert_eq!(answer.hops(), sample.way(from, to), "{from:?} asks {to:?}");
+            let code = answer.json()["cards"][0]["code"].as_str().map(str::to_owned);
+            let path = format!("/cards/{}", code.expect("each cluster publishes a card"));
+            let card = sample.ask(&from.system, &to.cards, ("GET", &path)).send().await;
+            assert_eq!(card.json()["publisher"], to.cluster, "whom it asked: {card:?}");
             pairs += 1;
         }
     }
     println!("{pairs} ordered pairs of clusters were answered, each through hub.centre");
     assert_eq!(pairs, 14 * 13);
-    let after = sample.count("hub.centre", "exchanges_answered");
-    assert_eq!(after - before, pairs, "the centre counted each");
+    let after = sample.count("hub.centre", "exchanges_opened");
+    assert_eq!(after - before, 2 * pairs, "the centre saw each of both requests");
 }
 
 /// One request: who asks which operation of what, and a field that the answer must have.
@@ -60,6 +62,7 @@ const MOBILE: &str = "ir/gov/e-government/mobile";
 const SUPPLIERS: &str = "ir/gov/procurement/suppliers";
 const PAYMENTS: &str = "ir/gov/treasury/payments";
 const TAX: &str = "ir/gov/tax/debts";
+const SECRETARIAT: &str = "ir/gov/health-ministry/secretariat";
 
 const IDENTITY: &str = "ir/gov/civil-registration/persons/identity.v1";
 const KINSHIP: &str = "ir/gov/civil-registration/persons/kinship.v1";
@@ -123,9 +126,14 @@ fn cases() -> Vec<Case> {
         get(E_FOLDER, RECORD, "/persons/{national_id}/record", "/months_paid"),
         get(MOBILE, ELIGIBILITY, "/persons/{national_id}/eligibility", "/valid"),
         get(E_FOLDER, DEGREE, "/persons/{national_id}/degrees", "/degrees"),
-        get("ir/gov/health-ministry/secretariat", CATALOGUE, "/cards", "/cards"),
+        get(SECRETARIAT, CATALOGUE, "/cards", "/cards"),
+        get(SECRETARIAT, CATALOGUE, "/cards/{code}", "/title"),
     ]
 }
+
+/// What of an answer later cases ask for, and where it stands.
+const LATER: [(&str, &str); 3] =
+    [("reference", "/references/0"), ("application", "/application"), ("code", "/cards/0/code")];
 
 async fn every_service_answers(sample: &SampleNation) {
     let mut known = sample.plan.story.given.clone();
@@ -140,13 +148,12 @@ async fn every_service_answers(sample: &SampleNation) {
             ask = ask.header("content-type", "application/json").body(filled(&body.to_string()));
         }
         let answer = ask.send().await;
-        println!("{:<42} {:<6} {:<34} {}", case.service, case.method, case.path, answer.status);
+        println!("{:<61} {:<4} {:<33} {}", case.service, case.method, case.path, answer.status);
         assert!(matches!(answer.status, 200 | 201), "{}: {answer:?}", case.path);
         let answer = answer.json();
         let found = answer.pointer(case.field);
         assert!(found.is_some_and(|found| !found.is_null()), "{} of {answer}", case.field);
-        // What later cases ask for.
-        for (name, place) in [("reference", "/references/0"), ("application", "/application")] {
+        for (name, place) in LATER {
             if let Some(value) = answer.pointer(place).and_then(Value::as_str) {
                 known.insert(name.into(), value.into());
             }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Replaces `file` by `bytes`, durably. A crash leaves the old file or the new one, nothing between.
+/// Replaces `file` by `bytes`, durably. A crash leaves the old file or the new one.
 pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut unfinished = file.as_os_str().to_owned();
     unfinished.push(".unfinished");

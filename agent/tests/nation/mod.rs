@@ -255,7 +255,7 @@ impl Admit for Door {
         Ok(self.peer.clone())
     }
 
-    fn joined(&self, lane: &Lane) {
+    fn joined(&self, lane: &Lane, _connection: &Extensions) {
         self.hub.peers.add(lane.clone());
     }
 }

@@ -30,8 +30,9 @@ pub trait Admit: Accept {
     /// The refusal that the peer is told.
     fn admit(&self, connection: &Extensions) -> Result<NodeName, Problem>;
 
-    /// A lane is up, unless the program ends it here. It is over when [`Lane::ended`] completes.
-    fn joined(&self, lane: &Lane);
+    /// A lane is up, on what `connection` proved, unless the program ends it here. It is over when
+    /// [`Lane::ended`] completes.
+    fn joined(&self, lane: &Lane, connection: &Extensions);
 }
 
 /// The service; see [`service`].
@@ -61,8 +62,8 @@ impl<A: Admit> LinkService for Listener<A> {
             info!(reason = %problem.reason, detail = %problem.detail, "link refused");
             write_status(&problem, None)
         };
-        let node = self.program.admit(request.extensions()).map_err(refused)?;
-        let mut inbound = request.into_inner();
+        let (_, connection, mut inbound) = request.into_parts();
+        let node = self.program.admit(&connection).map_err(refused)?;
         let malformed =
             |why: String| refused(Problem::new(Reason::ProtocolViolation, self.me.hop(), why));
         let hello = timeout(HANDSHAKE_MAX, first_hello(&mut inbound))
@@ -71,7 +72,7 @@ impl<A: Admit> LinkService for Listener<A> {
             .map_err(malformed)?;
         let met = self.me.meet(&hello, node).map_err(refused)?;
         let (lane, outbound) = Lane::new(End::Listener, met, self.me.hop());
-        self.program.joined(&lane);
+        self.program.joined(&lane, &connection);
         if let Some(problem) = lane.end_reason() {
             return Err(refused(problem));
         }

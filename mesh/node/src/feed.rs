@@ -15,6 +15,7 @@ use mesh_proto::wire::directory::v1::directory_service_server::{
 use mesh_proto::wire::directory::v1::feed_event::Kind;
 use mesh_proto::wire::directory::v1::{FeedEvent, FollowRequest, Snapshot};
 use mesh_rt::drain::Drain;
+use mesh_rt::tls::PeerIdentity;
 use prost::Message as _;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -60,6 +61,7 @@ impl DirectoryService for Feed {
         })?;
         let follower = Follower {
             have,
+            peer: request.extensions().get::<PeerIdentity>().cloned(),
             changed: self.directory.changed(),
             directory: self.directory.clone(),
             ready: VecDeque::new(),
@@ -73,6 +75,8 @@ impl DirectoryService for Feed {
 /// One subscriber, and what it has. A slow one costs no more than the tail that is kept anyway.
 struct Follower {
     have: Option<Head>,
+    /// Who it is. A peer that the directory no longer lets in is told no more of it.
+    peer: Option<PeerIdentity>,
     changed: watch::Receiver<Head>,
     directory: LiveDirectory,
     ready: VecDeque<Kind>,
@@ -86,6 +90,10 @@ impl Follower {
             }
             // Marked before the look, so that what changes after it wakes us.
             self.changed.mark_unchanged();
+            let now = self.directory.now();
+            if self.peer.as_ref().is_some_and(|peer| !now.admits(&peer.node, &peer.spki)) {
+                return None;
+            }
             let (head, lacks) = self.directory.since(self.have);
             match lacks {
                 Lacks::Nothing => self.changed.changed().await.ok()?,

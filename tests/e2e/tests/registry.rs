@@ -166,6 +166,27 @@ async fn wait_revision(bed: &Bed, node: &str, want: (u64, u64)) {
     panic!("{node} stands at {:?}, want {want:?}:\n{}", revision(bed, node), bed.log(node));
 }
 
+/// A system that moves away loses the link that it has at its old home, at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_ends_when_the_directory_no_longer_lets_its_node_in() {
+    let bed = Bed::start().await;
+    let system = |cluster: &str| {
+        let text =
+            format!("[[systems]]\naddress = \"ir/gov/care/cards\"\ncluster = \"{cluster}\"\n");
+        write(&bed, &format!("{cluster}.toml"), &text)
+    };
+    bed.wait_answered("/cards/1").await;
+    apply(&bed, &system("economy"), &["--no-wait"]);
+    bed.wait_log("hub.health", &["link cut", "NODE_UNKNOWN", "cards.care.gov.health"], 2).await;
+    let answer = bed.ask("GET", "/cards/1").send().await;
+    println!("moved away: {:?}", answer.problem());
+    assert_eq!(answer.problem(), ("PROVIDER_UNREACHABLE".into(), "cards.care.gov.economy".into()));
+
+    // Its certificate is good for its old home alone, to which it comes back.
+    apply(&bed, &system("health"), &["--no-wait"]);
+    bed.wait_answered("/cards/1").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_whole() {
     let bed = Bed::start().await;

@@ -85,7 +85,7 @@ impl Admit for Program {
         Ok(node.clone())
     }
 
-    fn joined(&self, lane: &Lane) {
+    fn joined(&self, lane: &Lane, _connection: &Extensions) {
         self.peers.add(lane.clone());
         let (peers, lane) = (Arc::clone(&self.peers), lane.clone());
         tokio::spawn(async move { peers.forget(&lane).await });

@@ -45,7 +45,7 @@ impl Running {
             let database = running.layout.dir.join(format!("{name}.sqlite"));
             let log = running.layout.dir.join(format!("{name}.log"));
             let (listen, database) = (address.to_string(), database.display().to_string());
-            let args = ["--listen", &listen, "--database", &database];
+            let args = ["--register", "civil", "--listen", &listen, "--database", &database];
             running.processes.push(Process::start(name, &bins.join(name), &args, &log)?);
         }
         for node in running.layout.nodes.clone() {

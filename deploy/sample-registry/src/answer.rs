@@ -4,18 +4,63 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
+use mesh_core::identifier::InvalidIdentifier;
 use serde::Serialize;
 
-use crate::identifier::InvalidNationalId;
-use crate::readers::ReadError;
+use crate::pool::QueryError;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Longest request body that is read, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    answer(status, HeaderValue::from_static("application/json"), value)
+/// What a question found, as JSON.
+pub(crate) struct Reply {
+    status: StatusCode,
+    text: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn ok(value: &impl Serialize) -> Self {
+        Self::new(StatusCode::OK, value)
+    }
+
+    pub(crate) fn created(value: &impl Serialize) -> Self {
+        Self::new(StatusCode::CREATED, value)
+    }
+
+    /// What the register says about a subject; `None` if it knows no such subject.
+    pub(crate) fn found(value: Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => Self::ok(&value),
+            None => Self::new(StatusCode::NOT_FOUND, &Unknown { found: false }),
+        }
+    }
+
+    /// Whether a claim is true.
+    pub(crate) fn matched(r#match: bool) -> Self {
+        Self::ok(&Matched { r#match })
+    }
+
+    fn new(status: StatusCode, value: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(value).expect("structs with named fields have a JSON form");
+        Self { status, text }
+    }
+
+    pub(crate) fn into_answer(self) -> Answer {
+        answer(self.status, HeaderValue::from_static("application/json"), self.text)
+    }
+}
+
+/// The answer about a subject that the register does not know.
+#[derive(Serialize)]
+struct Unknown {
+    found: bool,
+}
+
+#[derive(Serialize)]
+struct Matched {
+    r#match: bool,
 }
 
 /// Why a request is refused. No sentence repeats anything of the request.
@@ -26,17 +71,35 @@ pub(crate) enum Refusal {
     #[error("this path answers to another method, which the Allow header names")]
     Method { allow: Method },
     #[error(transparent)]
-    NationalId(#[from] InvalidNationalId),
-    #[error("the body must be a JSON object with the texts national_id, first_name and last_name")]
-    Claim,
+    Identifier(#[from] InvalidIdentifier),
+    #[error("{what} has {digits} digits and nothing else")]
+    Number { what: &'static str, digits: usize },
+    #[error("the body must be a JSON object with {want}")]
+    Body { want: &'static str },
+    #[error("the body must be application/json, and its Content-Type must say so or be absent")]
+    MediaType,
     #[error("the body is longer than {BODY_BYTES_MAX} bytes")]
     BodyTooLong,
     #[error("the body did not arrive in time")]
     BodyTooSlow,
     #[error("the body did not arrive whole")]
     BodyBroken,
-    #[error("the register cannot be read at the moment; please try again later")]
-    Register(#[from] ReadError),
+    #[error("the Idempotency-Key must be one header of 1 to {bytes_max} printable characters")]
+    Key { bytes_max: usize },
+    #[error("this Idempotency-Key came with another body before; use a fresh key for each")]
+    KeyReused,
+    #[error("there is no such {what}; it is one of {choices}")]
+    Choice { what: &'static str, choices: String },
+    #[error("the register takes no more submissions")]
+    Full,
+    #[error("the register cannot be used at the moment; please try again later")]
+    Register(#[from] QueryError),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Register(QueryError::new(cause))
+    }
 }
 
 impl Refusal {
@@ -45,8 +108,9 @@ impl Refusal {
         let title = status.canonical_reason().unwrap_or_default();
         let detail = self.to_string();
         let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
+        let text = serde_json::to_vec(&problem).expect("a problem is texts and a number");
         let kind = HeaderValue::from_static("application/problem+json");
-        let mut answer = answer(status, kind, &problem);
+        let mut answer = answer(status, kind, text);
         let headers = answer.headers_mut();
         match self {
             Self::Method { allow } => {
@@ -57,7 +121,7 @@ impl Refusal {
             Self::BodyTooLong | Self::BodyTooSlow | Self::BodyBroken => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Path | Self::NationalId(_) | Self::Claim | Self::Register(_) => {}
+            _ => {}
         }
         answer
     }
@@ -66,10 +130,14 @@ impl Refusal {
         match self {
             Self::Path => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NationalId(_) | Self::Claim | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Identifier(_) | Self::Number { .. } => StatusCode::BAD_REQUEST,
+            Self::Body { .. } | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Key { .. } => StatusCode::BAD_REQUEST,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Register(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeyReused | Self::Choice { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Full | Self::Register(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -83,8 +151,7 @@ struct Problem {
     detail: String,
 }
 
-fn answer(status: StatusCode, kind: HeaderValue, value: &impl Serialize) -> Answer {
-    let text = serde_json::to_vec(value).expect("structs of texts and booleans have a JSON form");
+fn answer(status: StatusCode, kind: HeaderValue, text: Vec<u8>) -> Answer {
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, kind);

@@ -1,19 +1,20 @@
-//! The questions the register answers over HTTP: which path asks which, and what may be said.
+//! The way of every request: to a question of the register, with a body that is read within bounds.
 
 use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::answer::{Answer, BODY_BYTES_MAX, Refusal, json};
-use crate::identifier::{InvalidNationalId, NationalId, normal_name};
-use crate::register::{Claim, Register};
+use crate::answer::{Answer, BODY_BYTES_MAX, Refusal, Reply};
+use crate::asked::Asked;
+use crate::database::Database;
+use crate::register::{Access, Question, Register};
 
 /// How long a request body may take to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(10);
@@ -22,14 +23,26 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 /// when the connection closes may never see the answer.
 const BODY_DISCARD_BYTES_MAX: usize = 1024 * 1024;
 
+/// What every register answers beside its own questions.
+const HEALTH: Question = Question::get("/health", |connection, _| {
+    Database::check(connection)?;
+    Ok(Reply::ok(&Health { status: "ok" }))
+});
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
 /// Answers requests from a register.
 pub(crate) struct Api {
-    register: Register,
+    register: &'static Register,
+    database: Database,
 }
 
 impl Api {
-    pub(crate) fn new(register: Register) -> Self {
-        Self { register }
+    pub(crate) fn new(register: &'static Register, database: Database) -> Self {
+        Self { register, database }
     }
 
     /// Answers every request: a refusal is an answer too.
@@ -38,7 +51,7 @@ impl Api {
         B: Body<Data = Bytes> + Unpin,
     {
         match self.try_answer(request).await {
-            Ok(answer) => answer,
+            Ok(reply) => reply.into_answer(),
             Err(refusal) => {
                 if let Some(cause) = refusal.source() {
                     eprintln!("{cause}");
@@ -48,104 +61,42 @@ impl Api {
         }
     }
 
-    async fn try_answer<B>(&self, request: Request<B>) -> Result<Answer, Refusal>
+    async fn try_answer<B>(&self, request: Request<B>) -> Result<Reply, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let route = Route::find(request.uri().path()).ok_or(Refusal::Path)?;
-        let allow = route.method();
-        if *request.method() != allow {
-            return Err(Refusal::Method { allow });
+        let (head, body) = request.into_parts();
+        let (question, segment) = self.find(head.uri.path()).ok_or(Refusal::Path)?;
+        if head.method != question.method {
+            return Err(Refusal::Method { allow: question.method.clone() });
         }
-        match route {
-            Route::Health => {
-                self.register.ready().await?;
-                Ok(json(StatusCode::OK, &Health { status: "ok" }))
-            }
-            Route::Person(id) => Ok(found(self.register.person(path_id(id)?).await?)),
-            Route::Kin(id) => Ok(found(self.register.kin(path_id(id)?).await?)),
-            Route::Match => {
-                let body = timeout(BODY_WAIT, read(request.into_body()));
-                let claim = parse_claim(&body.await.map_err(|_| Refusal::BodyTooSlow)??)?;
-                let answer = Matched { r#match: self.register.holds(claim).await? };
-                Ok(json(StatusCode::OK, &answer))
-            }
+        let segment = segment.to_owned();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let mut asked = Asked { segment, query, headers: head.headers, body: Vec::new() };
+        if question.method == Method::POST {
+            check_media_type(&asked.headers)?;
+            let body = timeout(BODY_WAIT, read(body)).await;
+            asked.body = body.map_err(|_| Refusal::BodyTooSlow)??;
         }
-    }
-}
-
-/// Where a path leads. An identifier in it is still as the caller wrote it.
-enum Route<'path> {
-    Health,
-    Person(&'path str),
-    Kin(&'path str),
-    Match,
-}
-
-impl<'path> Route<'path> {
-    fn find(path: &'path str) -> Option<Self> {
-        let parts: Vec<&str> = path.strip_prefix('/')?.splitn(4, '/').collect();
-        match parts[..] {
-            ["health"] => Some(Self::Health),
-            ["persons", "match"] => Some(Self::Match),
-            ["persons", id] if !id.is_empty() => Some(Self::Person(id)),
-            ["persons", id, "kin"] if !id.is_empty() => Some(Self::Kin(id)),
-            _ => None,
+        let answer = question.answer;
+        match question.access {
+            Access::Read => self.database.read(move |tables| answer(tables, &asked)).await,
+            Access::Write => self.database.write(move |tables| answer(tables, &asked)).await,
         }
     }
 
-    fn method(&self) -> Method {
-        match self {
-            Self::Health | Self::Person(_) | Self::Kin(_) => Method::GET,
-            Self::Match => Method::POST,
-        }
+    /// The question that is asked at `path`, and the path's identifier.
+    fn find<'p>(&self, path: &'p str) -> Option<(&'static Question, &'p str)> {
+        let mut questions = self.register.questions.iter().chain([const { &HEALTH }]);
+        questions.find_map(|question| Some((question, question.fits(path)?)))
     }
 }
 
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-}
-
-#[derive(Serialize)]
-struct Matched {
-    r#match: bool,
-}
-
-/// The answer about a person whom the register does not know.
-#[derive(Serialize)]
-struct Unknown {
-    found: bool,
-}
-
-/// A claim as it arrives, before anything in it is checked.
-#[derive(Deserialize)]
-struct RawClaim {
-    national_id: String,
-    first_name: String,
-    last_name: String,
-}
-
-fn found(value: Option<impl Serialize>) -> Answer {
-    match value {
-        Some(value) => json(StatusCode::OK, &value),
-        None => json(StatusCode::NOT_FOUND, &Unknown { found: false }),
-    }
-}
-
-fn path_id(part: &str) -> Result<NationalId, InvalidNationalId> {
-    let text = percent_decode_str(part).decode_utf8().map_err(|_| InvalidNationalId::Digits)?;
-    text.parse()
-}
-
-fn parse_claim(body: &[u8]) -> Result<Claim, Refusal> {
-    // The parser's own message would quote the body, so it is dropped.
-    let raw: RawClaim = serde_json::from_slice(body).map_err(|_| Refusal::Claim)?;
-    Ok(Claim {
-        national_id: raw.national_id.parse()?,
-        first_name: normal_name(&raw.first_name),
-        last_name: normal_name(&raw.last_name),
-    })
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind.to_str().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Refusal::MediaType) }
 }
 
 /// Reads a body of at most `BODY_BYTES_MAX`.
@@ -176,54 +127,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lead_to_routes() {
+    fn a_body_is_json_or_says_nothing_of_itself() {
         #[rustfmt::skip]
-        let cases: &[(&str, Option<&str>)] = &[
-            ("/health",               Some("health")),
-            ("/persons/1",            Some("person 1")),
-            ("/persons/1/kin",        Some("kin 1")),
-            ("/persons/match",        Some("match")),
-            ("/persons/match/kin",    Some("kin match")),
-            ("",                      None),
-            ("*",                     None),
-            ("/",                     None),
-            ("/health/",              None),
-            ("/Health",               None),
-            ("/persons",              None),
-            ("/persons/",             None),
-            ("/persons//kin",         None),
-            ("/persons/1/",           None),
-            ("/persons/1/kin/",       None),
-            ("/persons/1/kin/2/kin",  None),
-            ("//persons/1",           None),
+        let cases = [
+            ("application/json",                true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/json;",               true),
+            ("application/jsonp",               false),
+            ("text/xml",                        false),
+            ("",                                false),
         ];
-        for (path, want) in cases {
-            let found = Route::find(path).map(|route| match route {
-                Route::Health => "health".to_owned(),
-                Route::Match => "match".to_owned(),
-                Route::Person(id) => format!("person {id}"),
-                Route::Kin(id) => format!("kin {id}"),
-            });
-            assert_eq!(found.as_deref(), *want, "{path}");
+        for (kind, want) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(check_media_type(&headers).is_ok(), want, "{kind}");
         }
-    }
-
-    #[test]
-    fn path_ids_are_decoded_then_normalised() {
-        #[rustfmt::skip]
-        let cases: &[(&str, bool)] = &[
-            ("0012345679",                                                     true),
-            ("%30012345679",                                                   true),
-            ("%DB%B0%DB%B0%DB%B1%DB%B2%DB%B3%DB%B4%DB%B5%DB%B6%DB%B7%DB%B9",   true),
-            ("%D9%A0%D9%A0%D9%A1%D9%A2%D9%A3%D9%A4%D9%A5%D9%A6%D9%A7%D9%A9",   true),
-            ("۰۰۱۲۳۴۵۶۷۹",                                                     true),
-            ("0012345678",                                                     false),
-            ("%FF012345679",                                                   false),
-            ("%2530012345679",                                                 false),
-        ];
-        for (part, want) in cases {
-            assert_eq!(path_id(part).is_ok(), *want, "{part}");
-        }
+        assert!(check_media_type(&HeaderMap::new()).is_ok());
     }
 
     #[tokio::test]

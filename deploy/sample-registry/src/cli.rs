@@ -6,18 +6,33 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use mesh_core::id::ClusterId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::person::{PERSONS_MAX, first_national_id};
+use crate::kind::Kind;
+use crate::pool::{READERS_MAX, WRITERS_MAX};
+use crate::population::{PERSONS_MAX, first_national_id};
 use crate::server::{Bound, Config, Drained, GRACE};
 use crate::{PERSONS_DEFAULT, SEED_DEFAULT};
 
-/// Serves the civil register of the sample nation, whose persons are all invented.
+/// Serves one register of the sample nation, whose persons and companies are all invented.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
+    /// Which register to serve
+    #[arg(
+        long,
+        value_name = "KIND",
+        required_unless_present = "print_first",
+        value_parser = PossibleValuesParser::new(Kind::NAMES),
+    )]
+    register: Option<String>,
+    /// The cluster that publishes the service cards; for `--register cards` alone
+    #[arg(long, value_name = "CLUSTER")]
+    publisher: Option<ClusterId>,
     /// Loopback address to listen on; port 0 lets the system choose
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = loopback)]
     listen: SocketAddr,
@@ -39,13 +54,16 @@ struct Args {
     print_first: bool,
 }
 
+/// Threads beside the one that speaks HTTP: one for each query that may run at once.
+const THREADS_MAX: usize = READERS_MAX + WRITERS_MAX;
+
 /// Runs the program with the arguments of this process.
 pub fn run_command() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
+    let order = match Args::try_parse().and_then(Order::new) {
+        Ok(order) => order,
         Err(error) => return answer_usage(&error),
     };
-    match run(args) {
+    match run(order) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", sentence(&*error));
@@ -54,14 +72,35 @@ pub fn run_command() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let Args { listen, database, seed, persons, print_first } = args;
-    // The parser asks for a database unless the first person is to be printed.
-    let (Some(database), false) = (database, print_first) else {
-        return Ok(say(&first_national_id(seed))?);
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(Config { listen, database, seed, persons }))
+/// What the arguments ask for.
+enum Order {
+    PrintFirst { seed: u64 },
+    Serve(Config),
+}
+
+impl Order {
+    fn new(args: Args) -> Result<Self, clap::Error> {
+        let Args { register, publisher, listen, database, seed, persons, print_first } = args;
+        // The parser asks for both unless the first person is to be printed.
+        let (Some(name), Some(database), false) = (register, database, print_first) else {
+            return Ok(Self::PrintFirst { seed });
+        };
+        let kind = Kind::new(&name, publisher)
+            .map_err(|error| Args::command().error(ErrorKind::ArgumentConflict, error))?;
+        Ok(Self::Serve(Config { listen, database, kind, seed, persons }))
+    }
+}
+
+fn run(order: Order) -> Result<(), Box<dyn Error>> {
+    match order {
+        Order::PrintFirst { seed } => Ok(say(&first_national_id(seed))?),
+        Order::Serve(config) => {
+            // One thread for HTTP and a few for SQLite: many registers share one machine.
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.max_blocking_threads(THREADS_MAX).enable_all().build()?;
+            runtime.block_on(serve(config))
+        }
+    }
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {

@@ -1,22 +1,30 @@
-//! The civil register of the sample nation: a small provider's own system, as an agent fronts it.
+//! The sample nation's registers: each a small provider's own system, as an agent fronts it.
 //!
-//! It knows nothing of the mesh. It answers plain HTTP/1.1 on loopback from an SQLite file whose
-//! persons are all invented, and the same seed always invents the same persons.
+//! They know nothing of the mesh. A process serves one kind, by plain HTTP/1.1 on loopback, from an
+//! SQLite file whose persons and companies are all invented. The same seed always invents the same
+//! ones, in every kind of register.
 
 mod answer;
 mod api;
+mod asked;
 mod cli;
-mod identifier;
-mod person;
-mod random;
-mod readers;
+mod database;
+mod kind;
+mod kinds;
+mod pool;
+mod population;
 mod register;
 mod server;
 
 pub use cli::run_command;
-pub use identifier::{InvalidNationalId, InvalidPostalCode, NationalId, PostalCode};
-pub use person::{Nation, PERSONS_MAX, Person, first_national_id};
-pub use register::RegisterError;
+pub use database::DatabaseError;
+pub use kind::{Kind, KindError};
+pub use kinds::cards::first_card_code;
+pub use kinds::treasury::first_payment_reference;
+pub use population::{
+    Company, Nation, Officer, PERSONS_MAX, Person, companies, first_legal_id, first_national_id,
+    first_postal_code,
+};
 pub use server::{Bound, Config, Drained, GRACE, StartError};
 
 /// The seed of the sample nation, which the documents cite.

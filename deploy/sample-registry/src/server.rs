@@ -18,7 +18,8 @@ use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use crate::api::Api;
-use crate::register::{Register, RegisterError};
+use crate::database::{Database, DatabaseError};
+use crate::kind::Kind;
 
 /// How long requests in flight may take once the service is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -38,6 +39,7 @@ pub struct Config {
     /// Should be loopback, as callers are not asked who they are; port 0 lets the system choose.
     pub listen: SocketAddr,
     pub database: PathBuf,
+    pub kind: Kind,
     pub seed: u64,
     /// At most [`PERSONS_MAX`](crate::PERSONS_MAX).
     pub persons: u32,
@@ -61,7 +63,7 @@ pub enum Drained {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the database {} cannot be used", file.display())]
-    Database { file: PathBuf, source: RegisterError },
+    Database { file: PathBuf, source: DatabaseError },
     #[error("cannot listen on {listen}")]
     Listen { listen: SocketAddr, source: io::Error },
     #[error("the database was not opened to the end")]
@@ -71,16 +73,17 @@ pub enum StartError {
 impl Bound {
     /// Opens the database, fills it if it is empty, and only then binds.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        let Config { listen, database: file, seed, persons } = config;
+        let Config { listen, database: file, kind, seed, persons } = config;
+        let register = kind.register();
         let opening = spawn_blocking(move || {
-            let opened = Register::open(&file, seed, persons);
+            let opened = Database::open(&file, &kind, seed, persons);
             opened.map_err(|source| StartError::Database { file, source })
         });
-        let register = opening.await.map_err(StartError::Opening)??;
+        let database = opening.await.map_err(StartError::Opening)??;
         let failed = |source| StartError::Listen { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { address, listener, api: Arc::new(Api::new(register)) })
+        Ok(Self { address, listener, api: Arc::new(Api::new(register, database)) })
     }
 
     /// The address that was bound, with its real port.

@@ -18,7 +18,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 fn start(database: &Path) -> (Child, BufReader<std::process::ChildStdout>, String) {
-    let mut child = command(&["--listen", "127.0.0.1:0", "--persons", "50", "--database"])
+    let mut child = command(&["--register", "civil", "--persons", "50", "--database"])
         .arg(database)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,8 +69,31 @@ fn prints_the_first_national_id() {
 
 #[test]
 fn a_wrong_call_is_one_sentence_and_exit_2() {
-    let cases: [(&[&str], &str); 6] = [
-        (&[], "the following required arguments were not provided: --database <FILE>"),
+    let cases: [(&[&str], &str); 10] = [
+        (
+            &[],
+            "the following required arguments were not provided: \
+             --register <KIND> --database <FILE>",
+        ),
+        (
+            &["--register", "stars", "--database", "x"],
+            "invalid value 'stars' for '--register <KIND>' [possible values: civil, \
+             legal-persons, addresses, tax, degrees, health, insurance, procurement, treasury, \
+             cards, licences]",
+        ),
+        (
+            &["--register", "cards", "--database", "x"],
+            "service cards are published by a cluster; name it as the publisher",
+        ),
+        (
+            &["--register", "tax", "--publisher", "health", "--database", "x"],
+            "only service cards have a publisher",
+        ),
+        (
+            &["--register", "cards", "--publisher", "A b", "--database", "x"],
+            "invalid value 'A b' for '--publisher <CLUSTER>': \
+             cluster id has 'A' at byte 0, want a-z, 0-9 or an inner '-'",
+        ),
         (&["--wrong"], "unexpected argument '--wrong' found"),
         (&["--seed", "x"], "invalid value 'x' for '--seed <SEED>': invalid digit found in string"),
         (
@@ -112,7 +135,7 @@ fn a_failure_is_one_sentence_and_exit_1() {
         (&["--database", fine, "--persons", "5", "--listen", &taken], "cannot listen on"),
     ];
     for (arguments, want) in cases {
-        let output = run(arguments);
+        let output = run(&[&["--register", "civil"], arguments].concat());
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(want) && stderr.lines().count() == 1, "{stderr}");

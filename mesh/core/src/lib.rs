@@ -6,6 +6,7 @@ pub mod deadline;
 pub mod directory;
 pub mod exchange;
 pub mod id;
+pub mod identifier;
 pub mod limits;
 pub mod node;
 pub mod operation;

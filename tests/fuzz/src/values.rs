@@ -3,6 +3,7 @@
 mod directory;
 mod frames;
 mod heads;
+mod identifiers;
 mod names;
 
 pub use directory::{Snapshot, check_snapshot, read_snapshot, snapshot, write_snapshot};
@@ -10,6 +11,9 @@ pub use frames::{batch, check_batch, problem, read_batch, write_batch};
 pub use heads::{
     answer_head, answer_header, check_answer_header, check_fields, check_request_header,
     request_head, request_header, trailers,
+};
+pub use identifiers::{
+    foreign_national_id, iban, legal_id, mobile, national_id, postal_code, service_card_code, typed,
 };
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,

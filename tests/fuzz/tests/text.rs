@@ -7,6 +7,10 @@ use fuzz::{Dice, Shape, Target, values};
 use mesh_core::address::{ServiceAddress, SystemAddress};
 use mesh_core::exchange::{Digest, ExchangeId};
 use mesh_core::id::ID_BYTES_MAX;
+use mesh_core::identifier::{
+    ForeignNationalId, Iban, LegalId, Mobile, NationalId, PostalCode, ServiceCardCode, name_key,
+    normal_text,
+};
 use mesh_core::node::{DNS_NAME_BYTES_MAX, MeshDomain, NodeName};
 use mesh_core::operation::{Method, PATH_BYTES_MAX, PathTemplate, RequestPath};
 use mesh_core::reason::{HopName, Reason};
@@ -196,6 +200,94 @@ fn exchange_id() {
             let text = id.to_string();
             let is_version_7 = text.len() == 36 && text.as_bytes()[14] == b'7';
             if is_version_7 && id.unix_ms() < 1 << 48 { Ok(()) } else { Err(text) }
+        },
+    };
+    target.hold();
+}
+
+/// An identifier that someone typed: whatever is accepted is read as its canonical text is.
+fn identifier<V: Debug + FromStr + Into<String> + Clone + PartialEq>(
+    name: &'static str,
+    value: fn(&mut Dice) -> V,
+    check: fn(&V) -> Result<(), String>,
+) -> Target<V> {
+    Target {
+        name,
+        shape: Shape::Text,
+        value,
+        write: |value| Some(values::typed(&value.clone().into()).into_bytes()),
+        read: |bytes| String::from_utf8_lossy(bytes).parse().ok(),
+        check,
+    }
+}
+
+/// `digits` ASCII digits after `start`.
+fn check_digits(text: &str, start: &str, digits: usize) -> Result<(), String> {
+    let rest = text.strip_prefix(start);
+    let fits = |rest: &str| rest.len() == digits && rest.bytes().all(|b| b.is_ascii_digit());
+    if rest.is_some_and(fits) { Ok(()) } else { Err("it is not canonical".into()) }
+}
+
+#[test]
+fn national_id() {
+    let check = |id: &NationalId| check_digits(id.as_str(), "", 10);
+    identifier("national id", values::national_id, check).hold();
+}
+
+#[test]
+fn legal_id() {
+    let check = |id: &LegalId| check_digits(id.as_str(), "", 11);
+    identifier("legal id", values::legal_id, check).hold();
+}
+
+#[test]
+fn postal_code() {
+    let check = |code: &PostalCode| check_digits(code.as_str(), "", 10);
+    identifier("postal code", values::postal_code, check).hold();
+}
+
+#[test]
+fn mobile() {
+    let check = |mobile: &Mobile| check_digits(mobile.as_str(), "+989", 9);
+    identifier("mobile", values::mobile, check).hold();
+}
+
+#[test]
+fn iban() {
+    let check = |iban: &Iban| check_digits(iban.as_str(), "IR", 24);
+    identifier("iban", values::iban, check).hold();
+}
+
+#[test]
+fn foreign_national_id() {
+    let check = |id: &ForeignNationalId| check_digits(id.as_str(), "", 12);
+    identifier("foreign national id", values::foreign_national_id, check).hold();
+}
+
+#[test]
+fn service_card_code() {
+    let check = |code: &ServiceCardCode| check_digits(code.as_str(), "", 11);
+    identifier("service card code", values::service_card_code, check).hold();
+}
+
+/// Names are never refused: only text that is no name any more, because nothing is left of it.
+#[test]
+fn name() {
+    let target: Target<String> = Target {
+        name: "name",
+        shape: Shape::Text,
+        value: |dice| name_key(&values::text(dice, 64)),
+        write: |key| Some(key.clone().into_bytes()),
+        read: |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let key = name_key(&text);
+            let same = name_key(&normal_text(&text)) == key;
+            assert!(same && key.len() <= text.len(), "a key is normal and no longer than its text");
+            (!key.is_empty() || text.is_empty()).then_some(key)
+        },
+        check: |key| {
+            let foreign = key.chars().find(|c| c.is_whitespace() || matches!(c, 'ي' | 'ك' | '۰'));
+            foreign.map_or(Ok(()), |found| Err(format!("{found:?} is left in it")))
         },
     };
     target.hold();

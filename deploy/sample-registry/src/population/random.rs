@@ -10,12 +10,19 @@ impl SplitMix64 {
         Self(seed)
     }
 
+    /// A dice for one subject of one book alone. What it throws hangs on no other subject, so that
+    /// a book about more of them begins with the smaller book.
+    pub(crate) fn of(seed: u64, book: &str, number: u64) -> Self {
+        // FNV-1a tells the books apart; each step is mixed, as streams of close seeds overlap.
+        let book = book.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self(mix(mix(mix(seed) ^ book) ^ number))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.0)
     }
 
     /// A number from 0 to `bound - 1`; 0 if `bound` is 0.
@@ -26,15 +33,46 @@ impl SplitMix64 {
         (scaled >> 32) as u32
     }
 
+    /// Whether something of `percent` in a hundred happens.
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        self.below(100) < percent
+    }
+
+    /// `N` digits.
+    pub(crate) fn digits<const N: usize>(&mut self) -> [u8; N] {
+        [0; N].map(|_: u8| self.below(10) as u8)
+    }
+
     /// One of `choices`, which is never empty here: they are the constant lists of this crate.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u32) as usize]
     }
 }
 
+fn mix(mut mixed: u64) -> u64 {
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_book_and_subject_has_its_own_dice() {
+        let first = |seed, book, number| SplitMix64::of(seed, book, number).next();
+        let mut thrown: Vec<u64> = Vec::new();
+        for seed in 0..4 {
+            for book in ["", "a", "b"] {
+                thrown.extend((0..100).map(|number| first(seed, book, number)));
+            }
+        }
+        let all = thrown.len();
+        thrown.sort_unstable();
+        thrown.dedup();
+        assert_eq!(thrown.len(), all);
+    }
 
     #[test]
     fn follows_the_published_stream() {

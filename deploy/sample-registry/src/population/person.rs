@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::identifier::{NationalId, PostalCode};
-use crate::random::SplitMix64;
+use mesh_core::identifier::{NationalId, PostalCode};
+
+use super::random::SplitMix64;
+use super::{YEAR_LAST, day_of};
 
 /// Most persons that one seed gives. `ID_PREFIX` leaves room for a hundred times as many, so a
 /// fresh national ID is always found quickly.
@@ -13,6 +15,11 @@ pub const PERSONS_MAX: u32 = 100_000;
 /// The national ID of person number 0, which depends on the seed alone.
 pub fn first_national_id(seed: u64) -> String {
     Nation::new(seed).birth().national_id.as_str().to_owned()
+}
+
+/// The postal code of person number 0.
+pub fn first_postal_code(seed: u64) -> String {
+    Nation::new(seed).birth().postal_code.as_str().to_owned()
 }
 
 /// One invented person. Its `Debug` tells nothing, as a log line must not name anyone.
@@ -27,6 +34,18 @@ pub struct Person {
     pub postal_code: PostalCode,
     /// A person with a smaller number, or `None` where the register does not know the father.
     pub father: Option<NationalId>,
+}
+
+impl Person {
+    /// The year of birth.
+    pub fn birth_year(&self) -> u32 {
+        self.birth_date[..4].parse().expect("a birth date begins with its year")
+    }
+
+    /// Whether this person lives and is of an age to found a company, study or marry.
+    pub fn is_adult(&self) -> bool {
+        self.alive && self.birth_year() <= ADULT_YEAR_LAST
+    }
 }
 
 impl fmt::Debug for Person {
@@ -50,11 +69,8 @@ pub struct Nation {
 /// offices end in the seven hundreds, so that none of these numbers is a real person's.
 const ID_PREFIX: [u8; 2] = [9, 9];
 
-/// The last year in which someone is born; there is no clock here.
-const YEAR_LAST: u32 = 2024;
-
-/// The year of birth after which a man is too young to be a father by `YEAR_LAST`.
-const FATHER_YEAR_LAST: u32 = 2000;
+/// The year of birth after which someone is too young for an adult's part by `YEAR_LAST`.
+const ADULT_YEAR_LAST: u32 = 2000;
 
 /// How old a father is at least.
 const FATHER_AGE_MIN: u32 = 20;
@@ -101,13 +117,12 @@ impl Nation {
         let family = self.random.pick(&FAMILIES);
         let last_name = father.as_ref().map_or(family, |father| father.last_name);
         let birth_year = self.birth_year(father.as_ref());
-        // Every month has a 28th day, so no calendar is needed.
-        let (month, day) = (1 + self.random.below(12), 1 + self.random.below(28));
+        let birth_date = day_of(birth_year, &mut self.random);
         let alive = self.random.below(100) < alive_percent(birth_year) || first;
-        let postal_code = self.postal_code();
+        let postal_code = postal_code(&mut self.random);
 
         self.born += 1;
-        if man && birth_year <= FATHER_YEAR_LAST {
+        if man && birth_year <= ADULT_YEAR_LAST {
             let national_id = national_id.clone();
             self.fathers.push(Father { national_id, last_name, birth_year, children: 0 });
         }
@@ -115,7 +130,7 @@ impl Nation {
             national_id,
             first_name,
             last_name,
-            birth_date: format!("{birth_year}-{month:02}-{day:02}"),
+            birth_date,
             alive,
             postal_code,
             father: father.map(|father| father.national_id),
@@ -164,22 +179,15 @@ impl Nation {
         };
         earliest + self.random.below(years)
     }
+}
 
-    fn postal_code(&mut self) -> PostalCode {
-        loop {
-            let mut digits = [0; 10];
-            for digit in &mut digits[..5] {
-                *digit = self.random.pick(&DISTRICT_DIGITS);
-            }
-            for digit in &mut digits[5..] {
-                *digit = self.random.pick(&DIGITS);
-            }
-            // The digits fit the rule already; parsing keeps the rule in one place.
-            if let Ok(code) = digits.try_into() {
-                return code;
-            }
-        }
-    }
+/// A code that keeps the rule of postal codes.
+pub(super) fn postal_code(random: &mut SplitMix64) -> PostalCode {
+    let district = [0; 5].map(|_: u8| random.pick(&DISTRICT_DIGITS));
+    let rest = [0; 5].map(|_: u8| random.pick(&DIGITS));
+    let digits = district.iter().chain(&rest);
+    let text: String = digits.map(|digit| char::from(b'0' + digit)).collect();
+    text.parse().expect("the districts' digits are those that the rule allows")
 }
 
 fn alive_percent(birth_year: u32) -> u32 {
@@ -223,8 +231,9 @@ const FAMILIES: [&str; 24] = [
 mod tests {
     use std::collections::HashMap;
 
+    use mesh_core::identifier::name_key;
+
     use super::*;
-    use crate::identifier::normal_name;
 
     fn population(seed: u64, persons: usize) -> Vec<Person> {
         Nation::new(seed).take(persons).collect()
@@ -240,6 +249,7 @@ mod tests {
     fn a_larger_nation_begins_with_the_smaller_one() {
         assert!(population(7, 2_000)[..300] == population(7, 300));
         assert_eq!(first_national_id(7), population(7, 9)[0].national_id.as_str());
+        assert_eq!(first_postal_code(7), population(7, 9)[0].postal_code.as_str());
     }
 
     /// Documents cite this person: if this test fails, the seed has lost its meaning.
@@ -269,11 +279,11 @@ mod tests {
             let id = person.national_id.as_str();
             assert!(id.parse::<NationalId>().is_ok() && id.starts_with("99"), "person {number}");
             assert!(person.postal_code.as_str().parse::<PostalCode>().is_ok(), "person {number}");
-            let year = |person: &Person| person.birth_date[..4].parse::<u32>().unwrap();
-            assert!((1935..=YEAR_LAST).contains(&year(person)), "person {number}");
+            assert!((1935..=YEAR_LAST).contains(&person.birth_year()), "person {number}");
             if let Some(father) = &person.father {
                 let father: &Person = by_id[father.as_str()];
-                assert!(year(father) + FATHER_AGE_MIN <= year(person), "person {number}");
+                let earliest = father.birth_year() + FATHER_AGE_MIN;
+                assert!(earliest <= person.birth_year(), "person {number}");
                 assert!(MEN.contains(&father.first_name), "person {number}");
                 assert_eq!(father.last_name, person.last_name, "person {number}");
                 *children.entry(father.national_id.as_str()).or_default() += 1;
@@ -286,9 +296,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_as_the_register_compares_them() {
+    fn names_are_written_as_they_are_compared() {
         for name in MEN.iter().chain(&WOMEN).chain(&FAMILIES) {
-            assert_eq!(normal_name(name), *name);
+            assert_eq!(name_key(name), *name);
         }
     }
 

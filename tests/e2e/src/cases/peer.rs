@@ -9,7 +9,7 @@ use mesh_core::reason::Reason::{
 use crate::bed::Bed;
 use crate::client::Ask;
 use crate::scenario::Act::{Ask as With, Do};
-use crate::scenario::At::{ConsumersAgent, ProvidersAgent as Peer, ProvidersHub};
+use crate::scenario::At::{ConsumersAgent, ProvidersAgent as Peer, WhoWaited};
 use crate::scenario::Want::{Broken, Failed};
 use crate::scenario::{Group, Scenario, Seen, case};
 
@@ -38,12 +38,12 @@ const CASES: &[Scenario] = &[
         With(|bed| by(bed, "in-inline")), Failed(503, LinkLost, Peer)),
     case("peer_cancel_mid_answer", "the peer takes its answer back in the middle of a body",
         With(|bed| by(bed, "cancel-in-stream")), Broken(502, ProviderBrokeOff, Peer)),
-    case("peer_silent", "the peer takes the request and never answers: the hub before it says so",
+    case("peer_silent", "the peer takes the request and never answers",
         With(|bed| by(bed, "silent").header("mesh-timeout-ms", "700")),
-        Failed(504, DeadlineExceeded, ProvidersHub)),
+        Failed(504, DeadlineExceeded, WhoWaited)),
     case("peer_late_answer", "the peer answers when the exchange is over: dropped",
         With(|bed| by(bed, "late").header("mesh-timeout-ms", "700")),
-        Failed(504, DeadlineExceeded, ProvidersHub)),
+        Failed(504, DeadlineExceeded, WhoWaited)),
     case("peer_http_error", "the peer refuses, with a reason of the mesh: handed back",
         With(|bed| by(bed, "refused")), Failed(503, Overloaded, Peer)),
     case("peer_failed", "the peer says that its service failed: handed back",

@@ -8,7 +8,7 @@ use mesh_core::reason::Reason::{
 use crate::bed::{Bed, HOPS};
 use crate::client::Ask;
 use crate::scenario::Act::{Ask as With, Do};
-use crate::scenario::At::{AbsentAgent, ProvidersAgent as There};
+use crate::scenario::At::{AbsentAgent, ProvidersAgent as There, WhoWaited};
 use crate::scenario::Want::{Answered, Broken, Failed, NotStarted};
 use crate::scenario::{Group, LeftOut, Scenario, Seen, case};
 
@@ -115,7 +115,7 @@ const CASES: &[Scenario] = &[
         With(|bed| brisk(bed, "hang")), Failed(504, DeadlineExceeded, There)),
     case("backend_caller_timeout", "the service is silent for longer than the caller grants",
         With(|bed| bed.ask("GET", "/act/hang").header("mesh-timeout-ms", "700")),
-        Failed(504, DeadlineExceeded, There)),
+        Failed(504, DeadlineExceeded, WhoWaited)),
     case("backend_trickle_deadline", "the service sends a byte now and then: the time is total",
         With(|bed| brisk(bed, "trickle")), Broken(504, DeadlineExceeded, There)),
     case("route_no_connection", "the provider's agent is away",

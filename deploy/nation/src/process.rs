@@ -26,8 +26,10 @@ pub enum ProcessError {
     Log { path: PathBuf, source: std::io::Error },
     #[error("{name} cannot be awaited")]
     Wait { name: String, source: std::io::Error },
-    #[error("{name} ended with {status}; the end of {}:\n{tail}", log.display())]
-    Ended { name: String, status: ExitStatus, log: PathBuf, tail: String },
+    #[error("{name} ended with {status}; {} ends: {last_line}", log.display())]
+    Ended { name: String, status: ExitStatus, log: PathBuf, last_line: String },
+    #[error("{name} was ended by {status}")]
+    Killed { name: String, status: ExitStatus },
 }
 
 impl Process {
@@ -66,17 +68,20 @@ impl Process {
         self.child.id()
     }
 
-    /// Refuses a process that has ended by itself, with the end of its log.
+    /// Refuses a process that has ended by itself, with the last line of its log.
     pub fn check(&mut self) -> Result<(), ProcessError> {
-        let name = self.name.clone();
-        match self.child.try_wait().map_err(|source| ProcessError::Wait { name, source })? {
-            None => Ok(()),
-            Some(status) => Err(ProcessError::Ended {
-                name: self.name.clone(),
-                status,
-                log: self.log.clone(),
-                tail: tail(&self.log),
-            }),
+        let (name, log) = (self.name.clone(), self.log.clone());
+        match self.child.try_wait() {
+            Err(source) => Err(ProcessError::Wait { name, source }),
+            Ok(None) => Ok(()),
+            // Whoever was killed had no time to say why.
+            Ok(Some(status)) if status.signal().is_some() => {
+                Err(ProcessError::Killed { name, status })
+            }
+            Ok(Some(status)) => {
+                let last_line = last_line(&log);
+                Err(ProcessError::Ended { name, status, log, last_line })
+            }
         }
     }
 
@@ -146,9 +151,8 @@ pub fn left_in_order(status: ExitStatus) -> bool {
     status.success() && status.signal().is_none()
 }
 
-/// The last lines of a log.
-pub fn tail(log: &Path) -> String {
+/// The last line of a log: a program that fails says there why.
+fn last_line(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(8)..].join("\n")
+    text.lines().next_back().unwrap_or("without a word").to_owned()
 }

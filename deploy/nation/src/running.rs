@@ -97,12 +97,12 @@ impl Running {
         }
     }
 
-    /// The names of processes that have ended by themselves or were killed.
-    pub fn ended(&mut self) -> Vec<String> {
-        let ended = self
-            .processes
-            .iter_mut()
-            .filter_map(|process| process.check().is_err().then(|| process.name().to_owned()));
+    /// Processes that have ended by themselves or were killed: the name of each, and how it ended.
+    pub fn ended(&mut self) -> Vec<(String, ProcessError)> {
+        let ended = self.processes.iter_mut().filter_map(|process| {
+            let name = process.name().to_owned();
+            process.check().err().map(|how| (name, how))
+        });
         ended.collect()
     }
 

@@ -41,14 +41,14 @@ pub(crate) async fn stay_up(running: &mut Running, stop: &mut Stop) -> Result<()
         tokio::select! {
             () = stop.asked() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {
-                for name in running.ended() {
-                    if told.insert(name.clone()) {
-                        eprintln!("    {name} ended; press Enter to start it again");
+                for (name, how) in running.ended() {
+                    if told.insert(name) {
+                        eprintln!("    {how}\n    press Enter to start it again");
                     }
                 }
             }
             Some(()) = enter.recv() => {
-                for name in running.ended() {
+                for (name, _) in running.ended() {
                     running.restart(&name)?;
                     told.remove(&name);
                     eprintln!("    {name} is started again");

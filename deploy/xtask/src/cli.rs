@@ -17,7 +17,7 @@ struct Cli {
 enum Task {
     /// Check everything, the cheap lanes first
     Test(test::Options),
-    /// Bring the nation up on this machine, with one worked inquiry, until Ctrl-C
+    /// Bring the sample nation up on this machine, shown at work, until Ctrl-C
     Up(up::Options),
     /// Hold the numbers of the design, in the release profile
     Bench(bench::Options),

@@ -25,9 +25,6 @@ pub const HOPS: [&str; 5] =
 /// How long the nation may take to come up, or to recover. It only ends a test that hangs.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// How often a bed is laid out at most.
-const STARTS_MAX: u32 = 5;
-
 /// See the module.
 #[derive(Debug)]
 pub struct Bed {
@@ -37,27 +34,9 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// Brings the nation of `plans/bed.toml` up. Beds that start at once may draw the same port:
-    /// the one that finds it taken is laid out anew.
+    /// Brings the nation of `plans/bed.toml` up.
     pub async fn start() -> Self {
         let backend = Backend::start().await;
-        for _ in 1..STARTS_MAX {
-            let mut bed = Self::begin(backend.clone());
-            match tokio::task::block_in_place(|| bed.nation.wait_ready(READY_MAX)) {
-                Err(why) if format!("{why:?}").contains("Address already in use") => {}
-                ready => {
-                    ready.expect("it comes up");
-                    return bed;
-                }
-            }
-        }
-        let mut bed = Self::begin(backend);
-        bed.wait_ready();
-        bed
-    }
-
-    /// Lays the nation out and starts its programs.
-    fn begin(backend: Backend) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let text = include_str!("../plans/bed.toml")
             .replace("BACKEND", &backend.address.to_string())
@@ -70,7 +49,9 @@ impl Bed {
         let log = "format = \"json\"\nfilter = \"info,exchange=debug\"";
         let layout = lay_out(&plan, &dir.path().join("nation"), log).expect("it can be laid out");
         let nation = Running::start(layout, &bins()).expect("the programs start");
-        Self { nation, backend, dir }
+        let mut bed = Self { nation, backend, dir };
+        bed.wait_ready();
+        bed
     }
 
     /// Waits until every node is ready.

@@ -52,7 +52,7 @@ async fn no_cluster_reaches_another(sample: &SampleNation) {
                 match (to.has_hub, &came) {
                     // The handshake ends with a fatal alert, before any byte of data.
                     (true, Dialled::Alert(_)) => {}
-                    // It answers our TLS with something else, so that no certificate is even looked at.
+                    // It answers our TLS with something else, and looks at no certificate.
                     (false, Dialled::Broken(why)) if why.contains("InvalidContentType") => {}
                     _ => panic!("{} dials {} at {port}: {came:?}", own.name, to.cluster),
                 }

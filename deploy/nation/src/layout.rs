@@ -1,10 +1,9 @@
 //! What a nation needs on disk before its first process starts: PKI, directory, configurations.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use mesh_certs::local::{Issued, LocalPki, PkiError};
@@ -13,6 +12,7 @@ use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
 use mesh_proto::directory::write_snapshot;
 
 use crate::plan::{Agent, Answers, Plan, Program, ProgramName};
+use crate::ports::{Ports, Reserved};
 
 /// Where everything of one nation is.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Layout {
     pub programs: Vec<ProgramLayout>,
     pub hubctl_config: PathBuf,
     pub pki: PathBuf,
+    /// Keeps the ports of nodes that are down, too.
+    pub ports: Arc<Reserved>,
 }
 
 /// One node: its files and its ports.
@@ -112,6 +114,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         programs,
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
+        ports: Arc::new(ports.release()),
     };
     layout.write_directory(plan, &operator)?;
     for node in &layout.nodes {
@@ -127,7 +130,7 @@ fn programs(plan: &Plan, dir: &Path, ports: &mut Ports) -> Result<Vec<ProgramLay
         .map_err(|source| LayoutError::Write { path: dir.clone(), source })?;
     let mut programs = Vec::new();
     for Program { name, run, args } in &plan.programs {
-        let listen = ports.free()?;
+        let listen = ports.free().map_err(LayoutError::Port)?;
         let database = dir.join(format!("{name}.sqlite"));
         let own = [format!("--listen={listen}"), format!("--database={}", database.display())];
         programs.push(ProgramLayout {
@@ -154,15 +157,15 @@ fn node(
         NodeName::Hub(_) => "hub-cluster",
         NodeName::Agent { .. } | NodeName::Operator(_) => "agent",
     };
-    let mesh = if name.listens() { Some(ports.free()?) } else { None };
-    let local = if name.listens() { None } else { Some(ports.free()?) };
+    let mesh = if name.listens() { Some(ports.free().map_err(LayoutError::Port)?) } else { None };
+    let local = if name.listens() { None } else { Some(ports.free().map_err(LayoutError::Port)?) };
     Ok(NodeLayout {
         name,
         program,
         config: below.join(format!("{program}.toml")),
         directory: below.join("directory.pb"),
         log: below.join("log"),
-        admin: ports.free()?,
+        admin: ports.free().map_err(LayoutError::Port)?,
         mesh,
         local,
         issued,
@@ -279,34 +282,6 @@ impl Layout {
             }
         }
         text
-    }
-}
-
-/// Free ports of loopback, below those that systems give to outgoing connections: nobody takes one
-/// between its choice and its use, or while its node is down. Each is held until all are known, so
-/// that none is given twice.
-#[derive(Default)]
-struct Ports(Vec<TcpListener>);
-
-impl Ports {
-    const FIRST: u16 = 10_000;
-    const COUNT: u16 = 20_000;
-
-    fn free(&mut self) -> Result<SocketAddr, LayoutError> {
-        let mut failure = ErrorKind::AddrInUse.into();
-        for _ in 0..Self::COUNT {
-            // Random, so that two launchers at once do not try the same ones in turn.
-            let random = RandomState::new().build_hasher().finish();
-            let port = Self::FIRST + (random % u64::from(Self::COUNT)) as u16;
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                Ok(listener) => {
-                    self.0.push(listener);
-                    return Ok((Ipv4Addr::LOCALHOST, port).into());
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(LayoutError::Port(failure))
     }
 }
 

@@ -8,6 +8,7 @@ pub mod layout;
 pub mod memory;
 pub mod next;
 pub mod plan;
+pub mod ports;
 pub mod process;
 mod progress;
 pub mod ready;

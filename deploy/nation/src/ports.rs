@@ -5,6 +5,8 @@ use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 
+use crate::process::between_births;
+
 /// All blocks are below the ports that systems give to outgoing connections: nobody takes one
 /// between its choice and its use, or while its node is down.
 const FIRST: u16 = 10_000;
@@ -43,7 +45,9 @@ impl Ports {
 
     /// Releases the ports for those who will listen on them; the blocks stay.
     pub(crate) fn release(self) -> Reserved {
-        Reserved { _blocks: self.blocks }
+        let Self { blocks, held, .. } = self;
+        between_births(|| drop(held));
+        Reserved { _blocks: blocks }
     }
 
     fn take_block(&mut self) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
 use mesh_proto::directory::write_snapshot;
 
 use crate::plan::{Agent, Answers, Plan, Program, ProgramName};
-use crate::ports::Ports;
+use crate::ports::{Ports, Reserved};
 
 /// Where everything of one nation is.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Layout {
     pub programs: Vec<ProgramLayout>,
     pub hubctl_config: PathBuf,
     pub pki: PathBuf,
-    /// Keeps its ports from other nations.
-    _ports: Arc<Ports>,
+    /// Keeps the ports of nodes that are down, too.
+    pub ports: Arc<Reserved>,
 }
 
 /// One node: its files and its ports.
@@ -114,7 +114,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         programs,
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
-        _ports: Arc::new(ports),
+        ports: Arc::new(ports.release()),
     };
     layout.write_directory(plan, &operator)?;
     for node in &layout.nodes {

@@ -8,7 +8,7 @@ pub mod layout;
 pub mod memory;
 pub mod next;
 pub mod plan;
-mod ports;
+pub mod ports;
 pub mod process;
 mod progress;
 pub mod ready;

@@ -1,41 +1,77 @@
-//! Ports of loopback that one nation has to itself, also against other launchers on this machine.
+//! Ports of loopback for one nation, which no other nation on this machine takes.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{Error, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 
-/// Below those that systems give to outgoing connections, so that nobody gets one by chance.
+use crate::process::between_births;
+
+/// All blocks are below the ports that systems give to outgoing connections: nobody takes one
+/// between its choice and its use, or while its node is down.
 const FIRST: u16 = 10_000;
-const COUNT: u16 = 20_000;
 
-/// Ports that are taken until this is dropped.
-///
-/// The programs listen on TCP, so that the launcher must let go of it before they start. What keeps
-/// a port from the next launcher is the UDP port of the same number, which nobody else wants: no
-/// two nations get one port, and a node finds its own free when it starts again.
-#[derive(Debug, Default)]
-pub(crate) struct Ports(Vec<UdpSocket>);
+/// The ports of a block. The first is held by whoever has the block, for as long as they live.
+const BLOCK_PORTS: u16 = 200;
+
+const BLOCKS: u16 = 100;
+
+/// Ports that are being given out. Each is held until all are known, so that none is given twice.
+#[derive(Default)]
+pub(crate) struct Ports {
+    blocks: Vec<TcpListener>,
+    held: Vec<TcpListener>,
+    left: Range<u16>,
+}
+
+/// Blocks of ports that are kept from other launchers until this is dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    _blocks: Vec<TcpListener>,
+}
 
 impl Ports {
-    /// One more.
     pub(crate) fn free(&mut self) -> Result<SocketAddr, Error> {
+        loop {
+            for port in self.left.by_ref() {
+                if let Ok(listener) = listen(port) {
+                    self.held.push(listener);
+                    return Ok((Ipv4Addr::LOCALHOST, port).into());
+                }
+            }
+            self.take_block()?;
+        }
+    }
+
+    /// Releases the ports for those who will listen on them; the blocks stay.
+    pub(crate) fn release(self) -> Reserved {
+        let Self { blocks, held, .. } = self;
+        between_births(|| drop(held));
+        Reserved { _blocks: blocks }
+    }
+
+    fn take_block(&mut self) -> Result<(), Error> {
+        // Random, so that two launchers at once do not try the same ones in turn.
+        let random = RandomState::new().build_hasher().finish();
+        let begin = (random % u64::from(BLOCKS)) as u16;
         let mut failure = ErrorKind::AddrInUse.into();
-        for _ in 0..COUNT {
-            // Random, so that two launchers at once do not try the same ones in turn.
-            let random = RandomState::new().build_hasher().finish();
-            let port = FIRST + (random % u64::from(COUNT)) as u16;
-            let address = (Ipv4Addr::LOCALHOST, port);
-            match UdpSocket::bind(address).and_then(|held| TcpListener::bind(address).map(|_| held))
-            {
-                Ok(held) => {
-                    self.0.push(held);
-                    return Ok(address.into());
+        for step in 0..BLOCKS {
+            let first = FIRST + (begin + step) % BLOCKS * BLOCK_PORTS;
+            match listen(first) {
+                Ok(block) => {
+                    self.blocks.push(block);
+                    self.left = first + 1..first + BLOCK_PORTS;
+                    return Ok(());
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
+}
+
+fn listen(port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }
 
 #[cfg(test)]
@@ -45,25 +81,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_port_is_given_twice_and_each_can_be_listened_on() {
-        let (mut first, mut second) = (Ports::default(), Ports::default());
-        let mut given = BTreeSet::new();
-        for _ in 0..200 {
-            for ports in [&mut first, &mut second] {
-                let address = ports.free().expect("there are thousands");
-                assert!(given.insert(address), "{address}");
-                TcpListener::bind(address).expect("a program can take it");
-            }
-        }
-    }
-
-    #[test]
-    fn a_port_that_somebody_listens_on_is_left_alone() {
-        let mut ports = Ports::default();
-        let taken = TcpListener::bind(ports.free().expect("a port")).expect("it is free");
-        drop(ports);
-        let mut ports = Ports::default();
-        let given: Vec<_> = (0..500).map(|_| ports.free().expect("there are thousands")).collect();
-        assert!(!given.contains(&taken.local_addr().expect("it is bound")));
+    fn two_nations_never_share_a_port() {
+        let give = || {
+            let mut ports = Ports::default();
+            let given: BTreeSet<u16> =
+                (0..BLOCK_PORTS + 50).map(|_| ports.free().unwrap().port()).collect();
+            (given, ports.release())
+        };
+        let ((one, _one_lives), (other, _other_lives)) = (give(), give());
+        assert_eq!((one.len(), other.len()), (250, 250), "more than a block, and none twice");
+        assert!(one.is_disjoint(&other));
+        // They were released for those who will listen on them.
+        let port = one.first().expect("there are some");
+        listen(*port).unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,14 +44,15 @@ impl Process {
         let logs = |source| ProcessError::Log { path: log.into(), source };
         let output: File = OpenOptions::new().create(true).append(true).open(log).map_err(logs)?;
         let errors = output.try_clone().map_err(logs)?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(args)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
             // Ctrl-C at the terminal is the launcher's business: it ends its children in order.
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let child = spawn(&mut command)
             .map_err(|source| ProcessError::Start { path: program.into(), source })?;
         Ok(Self { name: name.into(), program: program.into(), child, log: log.into() })
     }
@@ -144,6 +146,22 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A child has copies of our sockets from its birth until it becomes its program. Who gives a port
+/// back must wait for that, or the port stays taken by a stranger: hence one at a time.
+static BIRTH: Mutex<()> = Mutex::new(());
+
+/// Starts `command`; returns when the child is its program, and has our sockets no longer.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    between_births(|| command.spawn())
+}
+
+/// Does `act` while no child is being born.
+pub(crate) fn between_births<T>(act: impl FnOnce() -> T) -> T {
+    // What is guarded has no state that a panic could have left half done.
+    let _alone = BIRTH.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
 }
 
 /// Did a process end because it was asked to, with exit code 0?

@@ -1,7 +1,7 @@
 //! A nation whose processes run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hubctl::ConnectError;
@@ -9,7 +9,7 @@ use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 
 use crate::layout::{Layout, NodeLayout, ProgramLayout};
-use crate::process::{Process, ProcessError, left_in_order};
+use crate::process::{Process, ProcessError, left_in_order, spawn};
 
 /// All processes of one nation. Dropping it ends them.
 #[derive(Debug)]
@@ -129,12 +129,16 @@ impl Running {
     /// Runs `hubctl` with `args`.
     pub fn hubctl(&self, args: &[&str]) -> Result<Printed, RunError> {
         let path = self.hubctl_program();
-        let output = Command::new(&path)
+        let mut command = Command::new(&path);
+        command
             .arg("--config")
             .arg(&self.layout.hubctl_config)
             .args(args)
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let output = spawn(&mut command)
+            .and_then(Child::wait_with_output)
             .map_err(|source| RunError::Hubctl { path, source })?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));

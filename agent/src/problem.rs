@@ -161,7 +161,10 @@ mod tests {
     fn a_status_says_whose_turn_it_is() {
         for reason in Reason::ALL {
             let status = status(*reason);
-            let callers = reason.kind() == Kind::Forbidden || reason.mender() == Mender::Consumer;
+            // An operator who changes the registry is a caller too.
+            let callers = matches!(reason.kind(), Kind::Forbidden | Kind::Conflict)
+                || reason.mender() == Mender::Consumer
+                || *reason == Reason::RegistryRefused;
             assert_eq!(status.is_client_error(), callers, "{reason}: {status}");
             if reason.retry_after().is_some() {
                 assert!(matches!(status.as_u16(), 502..=504), "{reason}: {status}");

@@ -121,5 +121,5 @@ fn neighbours(directory: &Directory) -> Vec<NodeName> {
     let edge = directory.systems().map(|system| &system.address);
     let edge = edge.filter(|system| directory.home(system) == Some(Home::Centre));
     let edge = edge.map(|system| NodeName::Agent { system: system.clone(), home: Home::Centre });
-    hubs.chain(edge).collect()
+    hubs.chain(edge).filter(|node| directory.has_joined(node)).collect()
 }

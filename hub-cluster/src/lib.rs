@@ -139,5 +139,7 @@ fn agents(directory: &Directory, cluster: &ClusterId) -> Vec<NodeName> {
     let here = Home::Cluster(cluster.clone());
     let at_home = directory.systems().map(|system| &system.address);
     let at_home = at_home.filter(|system| directory.home(system).as_ref() == Some(&here));
-    at_home.map(|system| NodeName::Agent { system: system.clone(), home: here.clone() }).collect()
+    let agents =
+        at_home.map(|system| NodeName::Agent { system: system.clone(), home: here.clone() });
+    agents.filter(|agent| directory.has_joined(agent)).collect()
 }

@@ -59,7 +59,7 @@ struct Applied {
     /// Where it stands now.
     epoch: u64,
     revision: u64,
-    /// Objects that the files do not mention, and that `--prune` would remove.
+    /// Objects that the files do not mention, and that stay as they are without `--prune`.
     unmentioned: usize,
     /// Which nodes have it; `null` where nobody waited.
     reach: Option<Reach>,
@@ -247,7 +247,7 @@ fn told(applied: &Applied) -> String {
     }
     if 0 < applied.unmentioned {
         let count = applied.unmentioned;
-        text += &format!("the registry has {count} more, which --prune would remove\n");
+        text += &format!("{count} objects that the files do not mention stay as they are\n");
     }
     if let Some(Reach { nodes, in_force, after_ms, late }) = &applied.reach {
         text += &format!("in force at {in_force} of {nodes} nodes after {after_ms} ms\n");

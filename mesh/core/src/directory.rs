@@ -237,6 +237,11 @@ impl Directory {
         })
     }
 
+    /// Has `node` an active key? One without has not joined yet, and nobody need miss its link.
+    pub fn has_joined(&self, node: &NodeName) -> bool {
+        self.link_keys.contains_key(node)
+    }
+
     /// May `node` use a certificate whose public key has this digest? And is it a node at all: a
     /// system that has moved may no longer use the name that its old home gave it.
     pub fn admits(&self, node: &NodeName, spki: &Digest) -> bool {

@@ -160,6 +160,14 @@ fn refuses_objects_that_do_not_fit() {
 }
 
 #[test]
+fn a_node_has_joined_when_it_has_a_key() {
+    let directory = build(sample()).unwrap();
+    let joined = |name: &str| directory.has_joined(&directory.mesh().parse_node(name).unwrap());
+    assert!(joined("desk.tax.gov.economy.mesh.ir"));
+    assert!(!joined("debts.tax.gov.economy.mesh.ir"));
+}
+
+#[test]
 fn a_directory_tells_what_it_was_built_from() {
     let directory = build(sample()).unwrap();
     assert_eq!(directory.objects().into_by_key(), sample().into_by_key());

@@ -49,12 +49,16 @@ impl Registry {
     }
 
     /// In a task of its own: an operator who goes away must not leave a change half made.
-    async fn make(&self, entry: Entry) -> Result<Head, Problem> {
+    async fn make(&self, entry: Entry, record: Record) -> Result<Head, Problem> {
         let (done, made) = oneshot::channel();
         let directory = self.node.directory.clone();
         self.node.drain.spawn(async move {
-            // Nobody may wait for it any more; it is made all the same.
-            let _ = done.send(directory.commit(&entry).await);
+            let result = directory.commit(&entry).await;
+            if let Ok(head) = &result {
+                record.write(head, entry.changes.len());
+            }
+            // Nobody may wait for it any more; it is made and recorded all the same.
+            let _ = done.send(result);
         });
         match made.await {
             Ok(result) => result.map_err(|why| self.refusal(&why)),
@@ -88,6 +92,19 @@ impl Registry {
             NotTaken::Snapshot(_) | NotTaken::OtherMesh => Reason::Internal,
         };
         self.node.problem(reason, sentence(why))
+    }
+}
+
+/// Who changed the registry, and why: for the log.
+struct Record {
+    author: OperatorId,
+    reason: String,
+}
+
+impl Record {
+    fn write(&self, head: &Head, changes: usize) {
+        let (Self { author, reason }, Head { epoch, revision, .. }) = (self, head);
+        info!(%author, epoch, revision, changes, why = reason, "registry changed");
     }
 }
 
@@ -133,9 +150,8 @@ impl RegistryDesk for Registry {
             self.node.directory.rehearse(&entry).map_err(|why| self.refusal(&why))?;
             return Ok(CommitResponse { epoch: entry.epoch, revision: entry.revision });
         }
-        let changes = entry.changes.len();
-        let Head { epoch, revision, .. } = self.make(entry).await?;
-        info!(%author, epoch, revision, changes, why = reason, "registry changed");
+        let record = Record { author: author.clone(), reason };
+        let Head { epoch, revision, .. } = self.make(entry, record).await?;
         Ok(CommitResponse { epoch, revision })
     }
 }

@@ -59,9 +59,14 @@ impl DirectoryService for Feed {
             let problem = Problem::new(Reason::RequestMalformed, self.hop.clone(), why.to_string());
             write_status(&problem, None)
         })?;
+        // The acceptor puts it there; who comes without one is told nothing.
+        let peer = request.extensions().get::<PeerIdentity>().cloned().ok_or_else(|| {
+            let detail = "the connection has no verified certificate";
+            write_status(&Problem::new(Reason::Internal, self.hop.clone(), detail), None)
+        })?;
         let follower = Follower {
             have,
-            peer: request.extensions().get::<PeerIdentity>().cloned(),
+            peer,
             changed: self.directory.changed(),
             directory: self.directory.clone(),
             ready: VecDeque::new(),
@@ -76,7 +81,7 @@ impl DirectoryService for Feed {
 struct Follower {
     have: Option<Head>,
     /// Who it is. A peer that the directory no longer lets in is told no more of it.
-    peer: Option<PeerIdentity>,
+    peer: PeerIdentity,
     changed: watch::Receiver<Head>,
     directory: LiveDirectory,
     ready: VecDeque<Kind>,
@@ -85,14 +90,13 @@ struct Follower {
 impl Follower {
     async fn next(mut self) -> Option<(Result<FeedEvent, Status>, Self)> {
         loop {
+            // Marked before the looks, so that what changes after them wakes us.
+            self.changed.mark_unchanged();
+            if !self.directory.now().admits(&self.peer.node, &self.peer.spki) {
+                return None;
+            }
             if let Some(kind) = self.ready.pop_front() {
                 return Some((Ok(FeedEvent { kind: Some(kind) }), self));
-            }
-            // Marked before the look, so that what changes after it wakes us.
-            self.changed.mark_unchanged();
-            let now = self.directory.now();
-            if self.peer.as_ref().is_some_and(|peer| !now.admits(&peer.node, &peer.spki)) {
-                return None;
             }
             let (head, lacks) = self.directory.since(self.have);
             match lacks {

@@ -118,6 +118,11 @@ impl serve::Admit for Door {
         let peer = peer.ok_or_else(|| {
             self.node.problem(Reason::Internal, "the connection has no verified certificate")
         })?;
+        // The connection may be older than the last change of the directory.
+        if !self.node.directory.now().admits(&peer.node, &peer.spki) {
+            let detail = "the directory no longer lists the key of this connection";
+            return Err(self.node.problem(Reason::NodeUnknown, detail));
+        }
         Ok(peer.node.clone())
     }
 

@@ -178,6 +178,9 @@ async fn a_link_ends_when_the_directory_no_longer_lets_its_node_in() {
     bed.wait_answered("/cards/1").await;
     apply(&bed, &system("economy"), &["--no-wait"]);
     bed.wait_log("hub.health", &["link cut", "NODE_UNKNOWN", "cards.care.gov.health"], 2).await;
+    for node in ["hub.centre", "hub.economy", HOPS[0]] {
+        wait_revision(&bed, node, (3, 8)).await;
+    }
     let answer = bed.ask("GET", "/cards/1").send().await;
     println!("moved away: {:?}", answer.problem());
     assert_eq!(answer.problem(), ("PROVIDER_UNREACHABLE".into(), "cards.care.gov.economy".into()));

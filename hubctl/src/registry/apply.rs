@@ -75,6 +75,13 @@ struct Reach {
     late: Vec<String>,
 }
 
+/// Files that say nothing: a mistake, and with `--prune` one that would empty the registry.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: holds no object; check that it is the right file", path.display())]
+struct NoObject {
+    path: PathBuf,
+}
+
 /// A sequence of commits that broke off.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -94,9 +101,12 @@ pub(crate) async fn apply(
     format: Format,
 ) -> Result<Told, CmdError> {
     let written = Written::read(&args.file).map_err(CmdError::usage)?;
+    let want = written.objects.clone().into_by_key();
+    if want.is_empty() {
+        return Err(CmdError::usage(NoObject { path: args.file }));
+    }
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
-    let want = written.objects.clone().into_by_key();
     let removable = |kind| args.prune && kind != ObjectKind::LinkKey;
     let changes = change::diff(&registry.objects, &want, removable);
     judge(&registry, &written, &changes)?;

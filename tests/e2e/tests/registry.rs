@@ -211,6 +211,11 @@ async fn what_does_not_fit_is_refused_whole() {
     println!("{said}");
     assert!(said.contains("torn.toml:2: cluster id has 'E' at byte 0"), "{said}");
 
+    let empty = path(&write(&bed, "empty.toml", "# nothing yet\n"));
+    let said = complaint(&bed, &["apply", "-f", &empty, "--prune"]);
+    println!("{said}");
+    assert!(said.contains("empty.toml: holds no object"), "{said}");
+
     // What a permission names cannot go alone.
     let registry = without_grant(&bed);
     let (before, _) = registry.split_once("[[services]]").expect("it has services");

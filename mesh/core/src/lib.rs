@@ -7,6 +7,7 @@ pub mod directory;
 pub mod exchange;
 pub mod id;
 pub mod identifier;
+pub mod island;
 pub mod latency;
 pub mod limits;
 pub mod node;

@@ -16,3 +16,7 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod service;
+pub mod sla;
+pub mod text;
+pub mod time;

@@ -3,11 +3,13 @@
 
 pub mod address;
 pub mod agreement;
+pub mod change_set;
 pub mod deadline;
 pub mod directory;
 pub mod exchange;
 pub mod id;
 pub mod identifier;
+pub mod island;
 pub mod latency;
 pub mod limits;
 pub mod node;

@@ -2,8 +2,9 @@
 //!
 //! `apply` reads a file or a folder of `*.toml` files in the form of `hubctl directory compile`,
 //! without its header, and makes the registry hold what they say. What they do not mention stays,
-//! unless `--prune` is given; keys of links are never pruned. At most 100 changes are committed
-//! together; more are a sequence that `apply` resumes when it is run again.
+//! unless `--prune` is given; keys of links are never pruned. Changes go as change sets of at most 90;
+//! more are a sequence that `apply` resumes when it is run again. `hubctl change` lists, shows and
+//! decides of change sets.
 //!
 //! Exit code 1 if the registry refused, or could not be asked; 2 if the files must be changed.
 
@@ -18,15 +19,20 @@ use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
 use mesh_rt::exit::CmdError;
 
 pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
 pub(crate) use self::list::{GetArgs, get};
 use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
 use crate::config::Config;
 
 mod apply;
+mod change;
 mod changes;
 mod describe;
+mod json;
 mod list;
+mod parts;
+mod propose;
 
 /// How often a reading begins anew because somebody changed the registry meanwhile.
 const READINGS_MAX: usize = 5;

@@ -122,7 +122,8 @@ impl Nation {
 fn port(name: &str, readiness: &Readiness) -> AdminPort {
     let (node, readiness) = (format!("{name}.mesh.ir"), readiness.clone());
     let view = Arc::new(Sample { node, readiness: readiness.clone() });
-    AdminPort { hop: name.parse().unwrap(), view, readiness, services: Vec::new(), registry: None }
+    let (hop, services) = (name.parse().unwrap(), Vec::new());
+    AdminPort { hop, view, readiness, services, admits: None, registry: None }
 }
 
 async fn nobody() -> SocketAddr {

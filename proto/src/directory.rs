@@ -260,7 +260,7 @@ mod tests {
             ("change.remove: \"house/9\"", |e| {
                 e.changes[0].kind = Some(wire::change::Kind::Remove("house/9".into()));
             }),
-            ("entry.changes: is 101 long", |e| e.changes = vec![e.changes[0].clone(); 101]),
+            ("entry.changes: is 91 long", |e| e.changes = vec![e.changes[0].clone(); 91]),
         ];
         for (want, change) in cases {
             let mut body = wire::EntryBody::decode(write_entry(&entry())).unwrap();

@@ -116,6 +116,7 @@ impl Operators {
             view: Arc::new(view),
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
+            admits: self.trust.is_some().then(|| node.admit_key()),
             registry,
         };
         let (stop, stopped) = oneshot::channel::<()>();

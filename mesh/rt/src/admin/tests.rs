@@ -46,6 +46,7 @@ impl Served {
             view: Arc::new(Sample),
             readiness: readiness.clone(),
             services: vec![LINK.into()],
+            admits: None,
             registry: None,
         };
         let bound = AdminBound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -158,7 +159,8 @@ async fn refuses_a_message_beyond_the_bound() {
     let served = Served::start().await;
     let mut health = HealthClient::new(served.channel().await);
     let large = health.check(asked(&"x".repeat(MESSAGE_BYTES_MAX))).await.unwrap_err();
-    assert_eq!(large.code(), Code::OutOfRange, "{large:?}");
+    let problem = mesh_proto::status::read_status(&large).expect("a reason");
+    assert_eq!(problem.reason, mesh_core::reason::Reason::AdminMessageTooLarge);
 }
 
 #[tokio::test]

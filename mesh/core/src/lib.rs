@@ -15,3 +15,4 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod split_view;

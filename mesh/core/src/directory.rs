@@ -4,7 +4,6 @@ pub mod change;
 pub mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +11,11 @@ use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::Agreement;
 use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
-use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
+use crate::limits::DEADLINE_MAX;
 use crate::node::{Home, MeshDomain, NodeName, ParseNodeError};
-use crate::operation::{Method, Operation, RequestPath};
+use crate::operation::Operation;
+
+pub use crate::service::Service;
 
 /// One group of like services of the state.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -71,17 +72,6 @@ pub enum Attribute {
     Portal,
     /// A licensed private office that serves a present citizen.
     Counter,
-}
-
-/// One major version of a service of a system.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    pub address: ServiceAddress,
-    /// Total time of an exchange whose caller grants none.
-    #[serde(default = "Service::timeout_ms_default")]
-    pub timeout_ms: u64,
-    pub operations: Vec<Operation>,
 }
 
 /// Lets one consumer use operations of one service for stated purposes. What no permission names
@@ -296,7 +286,7 @@ impl Directory {
 
     fn check_services(&self) -> Result<(), DirectoryError> {
         let limit = DEADLINE_MAX.as_millis() as u64;
-        for Service { address, timeout_ms, operations } in self.services.values() {
+        for Service { address, timeout_ms, operations, lifecycle, .. } in self.services.values() {
             if !self.systems.contains_key(&address.system) {
                 return Err(missing("service", address, &address.system));
             }
@@ -307,15 +297,16 @@ impl Directory {
             if operations.is_empty() {
                 return Err(unfit("service", address, "it has no operation".into()));
             }
+            if lifecycle.next_major.is_some_and(|next| next <= address.major) {
+                return Err(unfit("service", address, "next_major is no later version".into()));
+            }
             for (index, operation) in operations.iter().enumerate() {
                 let earlier = &operations[..index];
                 if earlier.iter().any(|earlier| earlier.id == operation.id) {
                     let name = format!("{} of {address}", operation.id);
                     return Err(DirectoryError::Twice { kind: "operation", name });
                 }
-                let same = |earlier: &&Operation| {
-                    earlier.method == operation.method && earlier.path.is_same_as(&operation.path)
-                };
+                let same = |earlier: &&Operation| earlier.call.is_same_as(&operation.call);
                 if let Some(earlier) = earlier.iter().find(same) {
                     let why = format!("no request tells {} from {}", operation.id, earlier.id);
                     return Err(unfit("service", address, why));
@@ -374,28 +365,6 @@ impl Directory {
             .map_err(|error: ParseNodeError| unfit("link key of", &key.node, error.to_string()))?;
         self.link_keys.entry(node).or_default().insert(key.spki_sha256);
         Ok(())
-    }
-}
-
-impl Service {
-    /// The operation that a request with this method and path is: of several that cover it, the
-    /// most specific. `check_services` sees to it that there is one.
-    pub fn operation(&self, method: Method, path: RequestPath<'_>) -> Option<&Operation> {
-        let covering = self.operations.iter().filter(|operation| operation.covers(method, path));
-        covering.reduce(
-            |best, other| {
-                if other.path.is_more_specific(&best.path) { other } else { best }
-            },
-        )
-    }
-
-    /// Total time of an exchange: what the caller grants, else the service's own time.
-    pub fn deadline(&self, granted: Option<Duration>) -> Duration {
-        granted.unwrap_or(Duration::from_millis(self.timeout_ms)).min(DEADLINE_MAX)
-    }
-
-    fn timeout_ms_default() -> u64 {
-        DEADLINE_DEFAULT.as_millis() as u64
     }
 }
 

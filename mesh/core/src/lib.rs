@@ -17,3 +17,7 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod service;
+pub mod sla;
+pub mod text;
+pub mod time;

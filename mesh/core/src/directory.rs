@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::Agreement;
 use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
 use crate::limits::DEADLINE_MAX;
@@ -109,6 +110,9 @@ pub struct Objects {
     pub services: Vec<Service>,
     #[serde(default)]
     pub permissions: Vec<Permission>,
+    /// Signed bytes: they have no form as text.
+    #[serde(skip)]
+    pub agreements: Vec<Agreement>,
     #[serde(default)]
     pub link_keys: Vec<LinkKey>,
 }
@@ -124,6 +128,7 @@ pub struct Directory {
     services: BTreeMap<ServiceAddress, Service>,
     /// By consumer and service, because that is what is asked; few permissions share both.
     permissions: BTreeMap<(SystemAddress, ServiceAddress), Vec<Permission>>,
+    agreements: BTreeMap<(SystemAddress, ServiceAddress), Vec<Agreement>>,
     link_keys: BTreeMap<NodeName, BTreeSet<Digest>>,
 }
 
@@ -153,6 +158,7 @@ impl Directory {
             systems: by_key("system", objects.systems, |system| system.address.clone())?,
             services: by_key("service", objects.services, |service| service.address.clone())?,
             permissions: BTreeMap::new(),
+            agreements: BTreeMap::new(),
             link_keys: BTreeMap::new(),
         };
         directory.check_agencies()?;
@@ -160,6 +166,8 @@ impl Directory {
         directory.check_services()?;
         let permissions = by_key("permission", objects.permissions, |given| given.id.clone())?;
         permissions.into_values().try_for_each(|given| directory.add_permission(given))?;
+        let agreements = by_key("agreement", objects.agreements, Agreement::id)?;
+        agreements.into_values().try_for_each(|agreement| directory.add_agreement(agreement))?;
         objects.link_keys.iter().try_for_each(|key| directory.add_link_key(key))?;
         Ok(directory)
     }
@@ -173,12 +181,15 @@ impl Directory {
         let permissions = self.permissions.values().flatten().cloned();
         let mut permissions: Vec<Permission> = permissions.collect();
         permissions.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut agreements: Vec<Agreement> = self.agreements.values().flatten().cloned().collect();
+        agreements.sort_by_key(Agreement::id);
         Objects {
             clusters: self.clusters.values().cloned().collect(),
             agencies: self.agencies.values().cloned().collect(),
             systems: self.systems.values().cloned().collect(),
             services: self.services.values().cloned().collect(),
             permissions,
+            agreements,
             link_keys: keys.collect(),
         }
     }
@@ -207,6 +218,12 @@ impl Directory {
     pub fn permissions(&self, consumer: &SystemAddress, service: &ServiceAddress) -> &[Permission] {
         let key = (consumer.clone(), service.clone());
         self.permissions.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The agreements between `consumer` and `service`, whatever their state.
+    pub fn agreements(&self, consumer: &SystemAddress, service: &ServiceAddress) -> &[Agreement] {
+        let key = (consumer.clone(), service.clone());
+        self.agreements.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// How systems of `cluster` reach each other.
@@ -318,6 +335,27 @@ impl Directory {
         }
         let key = (given.consumer.clone(), given.service.clone());
         self.permissions.entry(key).or_default().push(given);
+        Ok(())
+    }
+
+    fn add_agreement(&mut self, agreement: Agreement) -> Result<(), DirectoryError> {
+        let terms = agreement.terms();
+        // What is over for good stays as a record; what it names may go.
+        if agreement.ended().is_none() {
+            if !self.systems.contains_key(&terms.consumer) {
+                return Err(missing("agreement", &agreement.id(), &terms.consumer));
+            }
+            let Some(service) = self.services.get(&terms.service) else {
+                return Err(missing("agreement", &agreement.id(), &terms.service));
+            };
+            let declared = |id: &&OperationId| service.operations.iter().any(|op| op.id == **id);
+            if let Some(operation) = terms.operations.iter().find(|id| !declared(id)) {
+                let wanted = format!("operation {operation} of {}", terms.service);
+                return Err(missing("agreement", &agreement.id(), &wanted));
+            }
+        }
+        let key = (terms.consumer.clone(), terms.service.clone());
+        self.agreements.entry(key).or_default().push(agreement);
         Ok(())
     }
 

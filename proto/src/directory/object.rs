@@ -5,6 +5,7 @@ use mesh_core::address::{AgencyAddress, SystemAddress};
 use mesh_core::directory::change::{Change, Object};
 use mesh_core::directory::{Agency, Attribute, Cluster, IntraCluster, LinkKey, Permission, System};
 
+use super::agreement::{read_agreement, write_agreement};
 use super::service::{read_service, write_service};
 use crate::malformed::{Malformed, absent, digest, parse, parse_optional};
 use crate::wire::directory::v1 as wire;
@@ -26,7 +27,7 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
             let spki_sha256 = digest("link_key.spki_sha256", &key.spki_sha256)?;
             Object::LinkKey(LinkKey { node: key.node, spki_sha256 })
         }
-        Kind::Agreement(_) => return Err(Malformed::too_new("agreement")),
+        Kind::Agreement(agreement) => Object::Agreement(read_agreement(&agreement)?),
         Kind::MemberKey(_) => return Err(Malformed::too_new("member_key")),
         Kind::Replica(_) => return Err(Malformed::too_new("replica")),
         Kind::Operator(_) => return Err(Malformed::too_new("operator")),
@@ -41,6 +42,7 @@ pub fn write_object(object: &Object) -> wire::Object {
         Object::System(system) => write_system(system),
         Object::Service(service) => Kind::Service(write_service(service)),
         Object::Permission(permission) => write_permission(permission),
+        Object::Agreement(agreement) => Kind::Agreement(write_agreement(agreement)),
         Object::LinkKey(key) => write_link_key(key),
     };
     wire::Object { kind: Some(kind) }

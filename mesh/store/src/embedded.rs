@@ -8,6 +8,8 @@ mod follow;
 mod lives;
 mod reading;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 mod writing;
 

@@ -102,6 +102,8 @@ impl Consumer {
         record: &mut Record,
     ) -> Result<Release, Refusal> {
         let asked = r1::read(head).map_err(|flaw| self.refuse(flaw))?;
+        // Before anything that the directory says: it may say nothing yet, or no longer count.
+        self.agent.serves(false)?;
         let directory = self.agent.directory.now();
         let clear = clearance::decide(&directory, &self.agent.system, &asked);
         let clear = clear.map_err(|flaw| self.refuse(flaw))?;
@@ -135,7 +137,7 @@ impl Consumer {
             operator: asked.operator,
             idempotency_key: asked.idempotency_key,
             retry_of: None,
-            directory: directory.position(),
+            directory: self.agent.standing.position(),
         };
         let keyed = header.idempotency_key.is_some();
         let header = write_request(&header);

@@ -104,6 +104,8 @@ impl Consumer {
         record: &mut Record,
     ) -> Result<Release, Refusal> {
         let asked = r1::read(head).map_err(|flaw| self.refuse(flaw))?;
+        // Before anything that the directory says: it may say nothing yet, or no longer count.
+        self.agent.serves(false)?;
         let directory = self.agent.directory.now();
         let now = UnixMs(self.agent.clock.unix_ms());
         let clear = clearance::decide(&directory, &self.agent.system, &asked, now);
@@ -138,7 +140,7 @@ impl Consumer {
             operator: asked.operator,
             idempotency_key: asked.idempotency_key,
             retry_of: None,
-            directory: directory.position(),
+            directory: self.agent.standing.position(),
         };
         let keyed = header.idempotency_key.is_some();
         let header = write_request(&header);

@@ -118,6 +118,7 @@ impl Bound {
             system: config.system,
             hop: node.hop(),
             directory: node.directory.clone(),
+            standing: node.standing.clone(),
             counters: node.counters.clone(),
             clock: Arc::clone(&node.clock),
             spawn: node.spawn(),

@@ -25,6 +25,17 @@
 //! certificate_days_left        whole days; negative once it has ended
 //! directory_epoch
 //! directory_revision
+//! directory_root               over the heads of all scopes, by the last heartbeat
+//! following                    how it stands with the directory
+//!   since_unix_ms              since when the feed from the node above is there; null: it is not
+//!   last_heartbeat_unix_ms     when the centre made the last heartbeat that came
+//!   freshness                  fresh, warned, stale_for_sensitive, stale
+//!   heads                      scope, epoch, revision and hash of each scope that it has
+//!   refusals                   of what it was offered, since it started
+//!   last_refusal               why, the last time
+//!   last_refusal_unix_ms
+//!   file_failures              writes that failed, since it started
+//!   file_trouble               why what it took is not on disk now; null: it is
 //! ```
 //!
 //! Exit code 1 if any node is unreachable or not ready.
@@ -36,6 +47,10 @@ use serde::Serialize;
 
 use crate::client::AskError;
 use crate::output::{Columns, ago};
+
+pub use self::following::{Following, Freshness, Head};
+
+mod following;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -73,6 +88,8 @@ pub struct Row {
     pub certificate_days_left: Option<i64>,
     pub directory_epoch: Option<u64>,
     pub directory_revision: Option<u64>,
+    pub directory_root: Option<String>,
+    pub following: Option<Following>,
 }
 
 /// How many exchanges failed for one reason.
@@ -139,6 +156,8 @@ impl Row {
             certificate_days_left: expires.map(|expires| days_left(expires, now_ms)),
             directory_epoch: directory.map(|position| position.epoch),
             directory_revision: directory.map(|position| position.revision),
+            directory_root: directory.and_then(|position| hexadecimal(&position.root)),
+            following: status.following.as_ref().map(Following::read),
         }
     }
 
@@ -162,10 +181,18 @@ impl Row {
             certificate_days_left: None,
             directory_epoch: None,
             directory_revision: None,
+            directory_root: None,
+            following: None,
         }
     }
 
-    fn state_in_words(&self) -> String {
+    fn state_in_words(&self, now_ms: u64) -> String {
+        let troubles = self.following.as_ref().map(|following| following.troubles(now_ms));
+        let state = std::iter::once(self.state_alone());
+        state.chain(troubles.into_iter().flatten()).collect::<Vec<_>>().join("; ")
+    }
+
+    fn state_alone(&self) -> String {
         match (self.state, &self.error) {
             (State::Ready, _) => "ready".into(),
             (State::Draining, _) => "draining".into(),
@@ -200,7 +227,7 @@ pub fn table(rows: &[Row], now_ms: u64) -> String {
         let position = row.directory_epoch.zip(row.directory_revision);
         columns.row(&[
             row.node.clone(),
-            row.state_in_words(),
+            row.state_in_words(now_ms),
             row.started_at_unix_ms.map_or(String::new(), |time| ago(time, now_ms)),
             number(row.exchanges_in_flight),
             number(row.exchanges_answered),
@@ -233,6 +260,11 @@ pub(crate) fn failures(counts: &[FailureCount]) -> Vec<Failures> {
         elsewhere_last: name(&count.elsewhere_last, DNS_NAME_BYTES_MAX),
     };
     counts.iter().map(read).collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> Option<String> {
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn days_left(expires_ms: u64, now_ms: u64) -> i64 {

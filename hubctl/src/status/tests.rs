@@ -1,10 +1,10 @@
 //! The rows of fixed answers, to the letter.
 
 use mesh_core::node::{MeshDomain, NodeName};
-use mesh_proto::wire::admin::v1::{Counters, FailureCount};
+use mesh_proto::wire::admin::v1::{self as wire, Counters, FailureCount, Following};
 use mesh_proto::wire::exchange::v1::DirectoryPosition;
 
-use super::*;
+use super::{Row, StatusResponse, all_ready, table, AskError, DAY_MS};
 use crate::client::Unanswered;
 
 const NOW_MS: u64 = 1_767_225_600_000;
@@ -41,6 +41,7 @@ fn answer() -> StatusResponse {
         }),
         certificate_expires_unix_ms: NOW_MS + 9 * DAY + 1,
         resident_bytes: 24 << 20,
+        following: None,
     }
 }
 
@@ -52,12 +53,18 @@ fn rows() -> Vec<Row> {
         certificate_expires_unix_ms: NOW_MS + DAY - 1,
         counters: Some(Counters::default()),
         software: "hub-cluster 0.1.0".into(),
+        following: Some(Following {
+            freshness: wire::Freshness::Warned.into(),
+            last_heartbeat_unix_ms: NOW_MS - 120_000,
+            ..Following::default()
+        }),
         ..answer()
     };
     let draining = StatusResponse {
         ready: false,
         draining: true,
         certificate_expires_unix_ms: NOW_MS - 1,
+        following: None,
         ..waiting.clone()
     };
     let why = "connection refused".into();
@@ -105,6 +112,8 @@ fn json_for_programs() {
         "certificate_days_left": 9,
         "directory_epoch": 1,
         "directory_revision": 7,
+        "directory_root": null,
+        "following": null,
     });
     assert_eq!(serde_json::to_value(&rows[0]).unwrap(), want);
     let lost = serde_json::to_value(&rows[3]).unwrap();

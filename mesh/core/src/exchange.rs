@@ -27,8 +27,8 @@ pub struct DirectoryPosition {
     pub epoch: u64,
     /// Raised by each change.
     pub revision: u64,
-    /// Root over the heads of all scopes; `None` until feeds are signed, and refused on the wire
-    /// until then.
+    /// Root over the heads of all scopes, as the last heartbeat had it; `None` at a node that has
+    /// heard none.
     pub root: Option<Digest>,
 }
 

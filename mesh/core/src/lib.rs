@@ -20,5 +20,6 @@ pub mod reason;
 pub mod route;
 pub mod service;
 pub mod sla;
+pub mod split_view;
 pub mod text;
 pub mod time;

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod clock;
 pub mod config;
 pub mod directory_file;
+pub mod directory_keys;
 pub mod drain;
 pub mod exit;
 pub mod file;

@@ -6,6 +6,7 @@
 //! read until the store is told to forget it.
 
 mod commit;
+mod embedded;
 mod error;
 mod key;
 mod lease;
@@ -14,6 +15,7 @@ mod store;
 mod watch;
 
 pub use commit::{COMMIT_BYTES_MAX, Commit, CommitRefused, GUARDS_MAX, Guard, WRITES_MAX, Write};
+pub use embedded::{Embedded, LEASES_MAX, LeaseClock, SteadyClock};
 pub use error::{CommitError, StoreError};
 pub use key::{KEY_BYTES_MAX, KeyMalformed, KeyPrefix, StoreKey};
 pub use lease::{LIFE_MAX, LIFE_MIN, LeaseId, LeaseLife, LifeRefused};

@@ -17,6 +17,7 @@ mod payload;
 mod problem;
 mod provide;
 mod r1;
+mod sunset;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
-use crate::agreement::Agreement;
+use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
 use crate::limits::DEADLINE_MAX;
@@ -224,6 +224,17 @@ impl Directory {
     pub fn agreements(&self, consumer: &SystemAddress, service: &ServiceAddress) -> &[Agreement] {
         let key = (consumer.clone(), service.clone());
         self.agreements.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The agreement of this name.
+    pub fn agreement(&self, id: &AgreementId) -> Option<&Agreement> {
+        self.agreements.values().flatten().find(|it| it.id() == *id)
+    }
+
+    /// What `system` is besides; nothing for one that is not in the directory.
+    pub fn attributes(&self, system: &SystemAddress) -> &BTreeSet<Attribute> {
+        static NONE: BTreeSet<Attribute> = BTreeSet::new();
+        self.systems.get(system).map_or(&NONE, |found| &found.attributes)
     }
 
     /// How systems of `cluster` reach each other.

@@ -14,3 +14,5 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod sorted;
+pub mod tree_hash;

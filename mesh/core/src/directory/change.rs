@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Agency, Cluster, LinkKey, Objects, Permission, Service, System};
+use super::{
+    Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
+};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::exchange::Digest;
 use crate::id::{ClusterId, PermissionId};
@@ -23,6 +25,7 @@ pub enum Key {
     Permission(PermissionId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
+    DirectoryKey(Ed25519Key),
 }
 
 /// One object of a directory.
@@ -34,6 +37,7 @@ pub enum Object {
     Service(Service),
     Permission(Permission),
     LinkKey(LinkKey),
+    DirectoryKey(DirectoryKey),
 }
 
 /// What kind an object is.
@@ -45,6 +49,7 @@ pub enum ObjectKind {
     Service,
     Permission,
     LinkKey,
+    DirectoryKey,
 }
 
 /// One change: an object that is there afterwards as it is written, or one that is not.
@@ -127,19 +132,29 @@ impl Object {
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
             }
+            Self::DirectoryKey(key) => Key::DirectoryKey(key.public_key),
         }
     }
 }
 
 impl From<Objects> for Vec<Object> {
     fn from(objects: Objects) -> Self {
-        let Objects { clusters, agencies, systems, services, permissions, link_keys } = objects;
+        let Objects {
+            clusters,
+            agencies,
+            systems,
+            services,
+            permissions,
+            link_keys,
+            directory_keys,
+        } = objects;
         (clusters.into_iter().map(Object::Cluster))
             .chain(agencies.into_iter().map(Object::Agency))
             .chain(systems.into_iter().map(Object::System))
             .chain(services.into_iter().map(Object::Service))
             .chain(permissions.into_iter().map(Object::Permission))
             .chain(link_keys.into_iter().map(Object::LinkKey))
+            .chain(directory_keys.into_iter().map(Object::DirectoryKey))
             .collect()
     }
 }
@@ -155,6 +170,7 @@ impl FromIterator<Object> for Objects {
                 Object::Service(service) => objects.services.push(service),
                 Object::Permission(given) => objects.permissions.push(given),
                 Object::LinkKey(key) => objects.link_keys.push(key),
+                Object::DirectoryKey(key) => objects.directory_keys.push(key),
             }
         }
         objects
@@ -170,8 +186,15 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 6] =
-        [Self::Cluster, Self::Agency, Self::System, Self::Service, Self::Permission, Self::LinkKey];
+    pub const ALL: [Self; 7] = [
+        Self::Cluster,
+        Self::Agency,
+        Self::System,
+        Self::Service,
+        Self::Permission,
+        Self::LinkKey,
+        Self::DirectoryKey,
+    ];
 
     /// Its word in keys, such as `link-key`.
     pub fn name(self) -> &'static str {
@@ -182,6 +205,7 @@ impl ObjectKind {
             Self::Service => "service",
             Self::Permission => "permission",
             Self::LinkKey => "link-key",
+            Self::DirectoryKey => "directory-key",
         }
     }
 }
@@ -195,6 +219,7 @@ impl Key {
             Self::Service(_) => ObjectKind::Service,
             Self::Permission(_) => ObjectKind::Permission,
             Self::LinkKey(..) => ObjectKind::LinkKey,
+            Self::DirectoryKey(_) => ObjectKind::DirectoryKey,
         }
     }
 
@@ -207,6 +232,7 @@ impl Key {
             Self::Service(address) => address.to_string(),
             Self::Permission(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
+            Self::DirectoryKey(key) => key.to_string(),
         }
     }
 }
@@ -252,6 +278,7 @@ impl Key {
                     name.split_once('/').ok_or("it names no digest of a key".to_owned())?;
                 Ok(Self::LinkKey(node.into(), read(digest)?))
             }
+            ObjectKind::DirectoryKey => read(name).map(Self::DirectoryKey),
         }
     }
 }

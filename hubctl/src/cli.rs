@@ -97,6 +97,11 @@ enum Pki {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Make a key that the centre signs the directory with
+    DirectoryKey {
+        /// Where to write both halves of it, such as pki/directory
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -156,6 +161,7 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
         }
         Command::Pki(Pki::Issue { dir, node, out }) => pki::issue(&dir, &node, out, output),
+        Command::Pki(Pki::DirectoryKey { dir }) => pki::directory_key::create(&dir, output),
         Command::Directory(Directory::Compile { source, out }) => {
             directory::compile(&source, &out, output)
         }

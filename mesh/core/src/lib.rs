@@ -2,11 +2,13 @@
 //! dice; what needs a time or a random number gets it as an argument.
 
 pub mod address;
+pub mod change_set;
 pub mod deadline;
 pub mod directory;
 pub mod exchange;
 pub mod id;
 pub mod identifier;
+pub mod island;
 pub mod latency;
 pub mod limits;
 pub mod node;

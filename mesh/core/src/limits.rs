@@ -71,3 +71,18 @@ pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Life of an exchange id beyond its deadline, by which replicas size their replay caches.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+
+/// Between two heartbeats of the directory, from the centre to every node.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How soon after a commit a heartbeat says so; commits that are closer share one.
+pub const HEARTBEAT_AFTER_COMMIT: Duration = Duration::from_millis(100);
+
+/// How long a node goes on by itself without a heartbeat, where its configuration does not say.
+pub const ISLAND_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The same for services marked sensitive.
+pub const ISLAND_LIFE_SENSITIVE: Duration = Duration::from_secs(15 * 60);
+
+/// The longest that a configuration may say.
+pub const ISLAND_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -9,6 +9,7 @@ pub mod directory_file;
 pub mod drain;
 pub mod exit;
 pub mod file;
+pub mod journal;
 pub mod memory;
 pub mod metrics;
 pub mod readiness;

@@ -1,6 +1,7 @@
 //! What every node knows of the mesh: clusters, agencies, systems, services, permissions, keys.
 
 pub mod change;
+mod grants;
 pub mod history;
 mod judge;
 pub mod scope;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::judge::DirectoryError;
 pub use self::whole::{Directory, Unmade};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::Agreement;
 use crate::exchange::{Digest, ParseDigestError};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
 use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
@@ -139,6 +141,9 @@ pub struct Objects {
     pub services: Vec<Service>,
     #[serde(default)]
     pub permissions: Vec<Permission>,
+    /// Signed bytes: they have no form as text.
+    #[serde(skip)]
+    pub agreements: Vec<Agreement>,
     #[serde(default)]
     pub link_keys: Vec<LinkKey>,
     #[serde(default)]

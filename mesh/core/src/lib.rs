@@ -2,6 +2,7 @@
 //! dice; what needs a time or a random number gets it as an argument.
 
 pub mod address;
+pub mod agreement;
 pub mod change_set;
 pub mod deadline;
 pub mod directory;

@@ -8,6 +8,7 @@ use mesh_core::directory::{
 };
 use mesh_core::operation::Operation;
 
+use super::agreement::{read_agreement, write_agreement};
 use crate::header::{read_kind, write_kind};
 use crate::malformed::{Malformed, absent, digest, parse, parse_optional};
 use crate::wire::directory::v1 as wire;
@@ -29,7 +30,7 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
             let spki_sha256 = digest("link_key.spki_sha256", &key.spki_sha256)?;
             Object::LinkKey(LinkKey { node: key.node, spki_sha256 })
         }
-        Kind::Agreement(_) => return Err(Malformed::too_new("agreement")),
+        Kind::Agreement(agreement) => Object::Agreement(read_agreement(&agreement)?),
         Kind::MemberKey(_) => return Err(Malformed::too_new("member_key")),
         Kind::Replica(_) => return Err(Malformed::too_new("replica")),
         Kind::Operator(_) => return Err(Malformed::too_new("operator")),
@@ -44,6 +45,7 @@ pub fn write_object(object: &Object) -> wire::Object {
         Object::System(system) => write_system(system),
         Object::Service(service) => write_service(service),
         Object::Permission(permission) => write_permission(permission),
+        Object::Agreement(agreement) => Kind::Agreement(write_agreement(agreement)),
         Object::LinkKey(key) => write_link_key(key),
     };
     wire::Object { kind: Some(kind) }

@@ -8,6 +8,7 @@ use super::{
     Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
 };
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::Digest;
 use crate::id::{ClusterId, PermissionId};
 
@@ -23,6 +24,7 @@ pub enum Key {
     System(SystemAddress),
     Service(ServiceAddress),
     Permission(PermissionId),
+    Agreement(AgreementId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
     DirectoryKey(Ed25519Key),
@@ -36,6 +38,7 @@ pub enum Object {
     System(System),
     Service(Service),
     Permission(Permission),
+    Agreement(Agreement),
     LinkKey(LinkKey),
     DirectoryKey(DirectoryKey),
 }
@@ -48,6 +51,7 @@ pub enum ObjectKind {
     System,
     Service,
     Permission,
+    Agreement,
     LinkKey,
     DirectoryKey,
 }
@@ -129,6 +133,7 @@ impl Object {
             Self::System(system) => Key::System(system.address.clone()),
             Self::Service(service) => Key::Service(service.address.clone()),
             Self::Permission(given) => Key::Permission(given.id.clone()),
+            Self::Agreement(agreement) => Key::Agreement(agreement.id()),
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
             }
@@ -145,6 +150,7 @@ impl From<Objects> for Vec<Object> {
             systems,
             services,
             permissions,
+            agreements,
             link_keys,
             directory_keys,
         } = objects;
@@ -153,6 +159,7 @@ impl From<Objects> for Vec<Object> {
             .chain(systems.into_iter().map(Object::System))
             .chain(services.into_iter().map(Object::Service))
             .chain(permissions.into_iter().map(Object::Permission))
+            .chain(agreements.into_iter().map(Object::Agreement))
             .chain(link_keys.into_iter().map(Object::LinkKey))
             .chain(directory_keys.into_iter().map(Object::DirectoryKey))
             .collect()
@@ -169,6 +176,7 @@ impl FromIterator<Object> for Objects {
                 Object::System(system) => objects.systems.push(system),
                 Object::Service(service) => objects.services.push(service),
                 Object::Permission(given) => objects.permissions.push(given),
+                Object::Agreement(agreement) => objects.agreements.push(agreement),
                 Object::LinkKey(key) => objects.link_keys.push(key),
                 Object::DirectoryKey(key) => objects.directory_keys.push(key),
             }
@@ -186,12 +194,13 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cluster,
         Self::Agency,
         Self::System,
         Self::Service,
         Self::Permission,
+        Self::Agreement,
         Self::LinkKey,
         Self::DirectoryKey,
     ];
@@ -204,6 +213,7 @@ impl ObjectKind {
             Self::System => "system",
             Self::Service => "service",
             Self::Permission => "permission",
+            Self::Agreement => "agreement",
             Self::LinkKey => "link-key",
             Self::DirectoryKey => "directory-key",
         }
@@ -218,6 +228,7 @@ impl Key {
             Self::System(_) => ObjectKind::System,
             Self::Service(_) => ObjectKind::Service,
             Self::Permission(_) => ObjectKind::Permission,
+            Self::Agreement(_) => ObjectKind::Agreement,
             Self::LinkKey(..) => ObjectKind::LinkKey,
             Self::DirectoryKey(_) => ObjectKind::DirectoryKey,
         }
@@ -231,6 +242,7 @@ impl Key {
             Self::System(address) => address.to_string(),
             Self::Service(address) => address.to_string(),
             Self::Permission(id) => id.to_string(),
+            Self::Agreement(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
             Self::DirectoryKey(key) => key.to_string(),
         }
@@ -273,6 +285,7 @@ impl Key {
             ObjectKind::System => read(name).map(Self::System),
             ObjectKind::Service => read(name).map(Self::Service),
             ObjectKind::Permission => read(name).map(Self::Permission),
+            ObjectKind::Agreement => read(name).map(Self::Agreement),
             ObjectKind::LinkKey => {
                 let (node, digest) =
                     name.split_once('/').ok_or("it names no digest of a key".to_owned())?;

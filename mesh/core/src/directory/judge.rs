@@ -3,8 +3,9 @@
 //! judged by what it touches.
 
 use super::change::{Change, Key, Object};
+use super::grants::Grant;
 use super::tables::Tables;
-use super::{Agency, Attribute, Permission, Service, System};
+use super::{Agency, Attribute, Service, System};
 use crate::id::OperationId;
 use crate::limits::DEADLINE_MAX;
 use crate::node::MeshDomain;
@@ -46,7 +47,15 @@ impl Judge<'_> {
                 self.service(service)?;
                 self.still_declares(service)
             }
-            Object::Permission(given) => self.permission(given),
+            Object::Permission(given) => {
+                // An empty list must never be read as "all of them".
+                if given.operations.is_empty() || given.purposes.is_empty() {
+                    let why = "it needs at least one operation and one purpose";
+                    return Err(unfit("permission", &given.id, why.into()));
+                }
+                self.grant(given)
+            }
+            Object::Agreement(agreement) => self.grant(agreement),
             // They name no object, and no rule hangs on what is in them.
             Object::Cluster(_) | Object::LinkKey(_) | Object::DirectoryKey(_) => Ok(()),
         }
@@ -57,9 +66,6 @@ impl Judge<'_> {
         let system = |it: Option<&System>, wanted: &dyn ToString| {
             it.map_or(Ok(()), |it| Err(missing("system", &it.address, wanted)))
         };
-        let permission = |it: Option<&Permission>, wanted: &dyn ToString| {
-            it.map_or(Ok(()), |it| Err(missing("permission", &it.id, wanted)))
-        };
         match key {
             Key::Cluster(id) => system(self.after.systems_of(id).next(), id),
             Key::Agency(address) => system(self.after.systems_below(address).next(), address),
@@ -67,12 +73,14 @@ impl Judge<'_> {
                 if let Some(service) = self.after.services_below(address).next() {
                     return Err(missing("service", &service.address, address));
                 }
-                permission(self.after.permissions_to(address).next(), address)
+                unnamed(self.after.permissions.binding_to(address).next(), address)?;
+                unnamed(self.after.agreements.binding_to(address).next(), address)
             }
             Key::Service(address) => {
-                permission(self.after.permissions_for(address).next(), address)
+                unnamed(self.after.permissions.binding_for(address).next(), address)?;
+                unnamed(self.after.agreements.binding_for(address).next(), address)
             }
-            Key::Permission(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => Ok(()),
+            Key::Permission(_) | Key::Agreement(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => Ok(()),
         }
     }
 
@@ -135,28 +143,34 @@ impl Judge<'_> {
         if before.is_none_or(|before| dropped(before, service).next().is_none()) {
             return Ok(());
         }
-        self.after.permissions_for(&service.address).try_for_each(|given| self.permission(given))
+        let Tables { permissions, agreements, .. } = self.after;
+        permissions.binding_for(&service.address).try_for_each(|given| self.grant(given))?;
+        agreements.binding_for(&service.address).try_for_each(|given| self.grant(given))
     }
 
-    fn permission(&self, given: &Permission) -> Result<(), DirectoryError> {
-        if self.after.system(&given.consumer).is_none() {
-            return Err(missing("permission", &given.id, &given.consumer));
+    /// What is permitted or agreed must be there. A record of what is over binds nobody.
+    fn grant<G: Grant>(&self, given: &G) -> Result<(), DirectoryError> {
+        if !given.binds() {
+            return Ok(());
         }
-        let Some(service) = self.after.service(&given.service) else {
-            return Err(missing("permission", &given.id, &given.service));
+        if self.after.system(given.consumer()).is_none() {
+            return Err(missing(G::KIND, &given.id(), given.consumer()));
+        }
+        let Some(service) = self.after.service(given.service()) else {
+            return Err(missing(G::KIND, &given.id(), given.service()));
         };
         let declared = |id: &&OperationId| service.operations.iter().any(|known| known.id == **id);
-        if let Some(operation) = given.operations.iter().find(|id| !declared(id)) {
-            let wanted = format!("operation {operation} of {}", given.service);
-            return Err(missing("permission", &given.id, &wanted));
-        }
-        // An empty list must never be read as "all of them".
-        if given.operations.is_empty() || given.purposes.is_empty() {
-            let why = "it needs at least one operation and one purpose";
-            return Err(unfit("permission", &given.id, why.into()));
+        if let Some(operation) = given.operations().iter().find(|id| !declared(id)) {
+            let wanted = format!("operation {operation} of {}", given.service());
+            return Err(missing(G::KIND, &given.id(), &wanted));
         }
         Ok(())
     }
+}
+
+/// Fails if there is somebody who names `wanted`, which is gone.
+fn unnamed<G: Grant>(by: Option<&G>, wanted: &impl ToString) -> Result<(), DirectoryError> {
+    by.map_or(Ok(()), |given| Err(missing(G::KIND, &given.id(), wanted)))
 }
 
 /// The operations that `before` declares and `after` does not.

@@ -5,12 +5,14 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::change::{Change, ChangeError, Key, Object};
+use super::grants::Grants;
 use super::{
     Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
 };
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::Agreement;
 use crate::exchange::Digest;
-use crate::id::{ClusterId, PermissionId};
+use crate::id::ClusterId;
 use crate::node::{MeshDomain, NodeName, ParseNodeError};
 use crate::sorted::{Natural, Order, Sorted};
 
@@ -38,9 +40,6 @@ order!(Agencies: Agency, |it| &it.address);
 order!(Systems: System, |it| &it.address);
 order!(ByCluster: System, |it| (&it.cluster, &it.address));
 order!(Services: Service, |it| &it.address);
-order!(Permissions: Permission, |it| &it.id);
-order!(ByConsumer: Permission, |it| (&it.consumer, &it.service, &it.id));
-order!(ByService: Permission, |it| (&it.service, &it.consumer, &it.id));
 order!(LinkKeys: (NodeName, Digest), |it| it);
 
 /// See the module.
@@ -51,9 +50,8 @@ pub(super) struct Tables {
     pub(super) systems: Sorted<Systems>,
     by_cluster: Sorted<ByCluster>,
     pub(super) services: Sorted<Services>,
-    pub(super) permissions: Sorted<Permissions>,
-    by_consumer: Sorted<ByConsumer>,
-    by_service: Sorted<ByService>,
+    pub(super) permissions: Grants<Permission>,
+    pub(super) agreements: Grants<Agreement>,
     pub(super) link_keys: Sorted<LinkKeys>,
     pub(super) directory_keys: Sorted<Natural<Ed25519Key>>,
 }
@@ -79,16 +77,8 @@ impl Tables {
                 old.is_some()
             }
             Object::Service(service) => self.services.insert(Arc::new(service)).is_some(),
-            Object::Permission(given) => {
-                let given = Arc::new(given);
-                let old = self.permissions.insert(Arc::clone(&given));
-                if let Some(old) = &old {
-                    self.forget_permission(old);
-                }
-                self.by_consumer.insert(Arc::clone(&given));
-                self.by_service.insert(given);
-                old.is_some()
-            }
+            Object::Permission(given) => self.permissions.insert(given),
+            Object::Agreement(agreement) => self.agreements.insert(agreement),
             Object::LinkKey(LinkKey { node, spki_sha256 }) => {
                 let node = mesh.parse_node(&node)?;
                 self.link_keys.insert(Arc::new((node, spki_sha256))).is_some()
@@ -111,13 +101,8 @@ impl Tables {
                 old.is_some()
             }
             Key::Service(address) => self.services.remove(|it| it.address.cmp(address)).is_some(),
-            Key::Permission(id) => {
-                let old = self.permissions.remove(|it| it.id.cmp(id));
-                if let Some(old) = &old {
-                    self.forget_permission(old);
-                }
-                old.is_some()
-            }
+            Key::Permission(id) => self.permissions.remove(|it| it.id.cmp(id)),
+            Key::Agreement(id) => self.agreements.remove(|it| it.id().cmp(id)),
             Key::LinkKey(node, digest) => mesh.parse_node(node).is_ok_and(|node| {
                 let wanted = (&node, digest);
                 self.link_keys.remove(|it| (&it.0, &it.1).cmp(&wanted)).is_some()
@@ -125,11 +110,6 @@ impl Tables {
             Key::DirectoryKey(key) => self.directory_keys.remove(|it| it.cmp(key)).is_some(),
         };
         if gone { Ok(()) } else { Err(ChangeError::Absent(key.clone())) }
-    }
-
-    fn forget_permission(&mut self, old: &Arc<Permission>) {
-        self.by_consumer.remove(|it| ByConsumer::order(it, old));
-        self.by_service.remove(|it| ByService::order(it, old));
     }
 
     /// The object that `key` names.
@@ -142,7 +122,12 @@ impl Tables {
             }
             Key::System(address) => Object::System(self.system(address)?.clone()),
             Key::Service(address) => Object::Service(self.service(address)?.clone()),
-            Key::Permission(id) => Object::Permission(self.permission(id)?.clone()),
+            Key::Permission(id) => {
+                Object::Permission(self.permissions.find(|it| it.id.cmp(id))?.clone())
+            }
+            Key::Agreement(id) => {
+                Object::Agreement(self.agreements.find(|it| it.id().cmp(id))?.clone())
+            }
             Key::LinkKey(name, digest) => {
                 let node = mesh.parse_node(name).ok()?;
                 self.link_keys.find(|it| (&it.0, &it.1).cmp(&(&node, digest)))?;
@@ -171,10 +156,6 @@ impl Tables {
         self.services.find(|it| it.address.cmp(address)).map(|it| &**it)
     }
 
-    pub(super) fn permission(&self, id: &PermissionId) -> Option<&Permission> {
-        self.permissions.find(|it| it.id.cmp(id)).map(|it| &**it)
-    }
-
     /// The systems that belong to a cluster.
     pub(super) fn systems_of<'s>(
         &'s self,
@@ -197,58 +178,17 @@ impl Tables {
         self.services.all(move |it| it.address.system.cmp(system)).map(|it| &**it)
     }
 
-    /// What one consumer may use of one service.
-    pub(super) fn permissions_of<'s>(
-        &'s self,
-        consumer: &SystemAddress,
-        service: &ServiceAddress,
-    ) -> impl Iterator<Item = &'s Permission> {
-        let wanted = (consumer, service);
-        self.by_consumer.all(move |it| (&it.consumer, &it.service).cmp(&wanted)).map(|it| &**it)
-    }
-
-    /// What one consumer may use at all.
-    pub(super) fn permissions_to<'s>(
-        &'s self,
-        consumer: &SystemAddress,
-    ) -> impl Iterator<Item = &'s Permission> {
-        self.by_consumer.all(move |it| it.consumer.cmp(consumer)).map(|it| &**it)
-    }
-
-    /// What anybody may use of one service.
-    pub(super) fn permissions_for<'s>(
-        &'s self,
-        service: &ServiceAddress,
-    ) -> impl Iterator<Item = &'s Permission> {
-        self.by_service.all(move |it| it.service.cmp(service)).map(|it| &**it)
-    }
-
     /// May any system of `agency` use some of `service`?
     pub(super) fn uses(&self, agency: &AgencyAddress, service: &ServiceAddress) -> bool {
-        let wanted = (service, agency);
-        self.by_service.find(|it| (&it.service, &it.consumer.agency).cmp(&wanted)).is_some()
+        self.permissions.any_of(agency, service) || self.agreements.any_of(agency, service)
     }
 
-    /// The agencies that may use some of `service`, each once. Costs no more than there are such
-    /// agencies: it steps over what else one of them has.
+    /// The agencies that may use some of `service`.
     pub(super) fn agencies_that_use<'s>(
         &'s self,
         service: &ServiceAddress,
     ) -> impl Iterator<Item = &'s AgencyAddress> {
-        let mut last: Option<&AgencyAddress> = None;
-        std::iter::from_fn(move || {
-            let next = self.by_service.from(|it| {
-                let here = it.service.cmp(service);
-                here.then_with(|| match last {
-                    // What belongs to the last one counts as before what is looked for.
-                    Some(last) if it.consumer.agency <= *last => Ordering::Less,
-                    _ => Ordering::Greater,
-                })
-            });
-            let next = next.map(|it| &**it).next().filter(|it| it.service == *service)?;
-            last = Some(&next.consumer.agency);
-            last
-        })
+        self.permissions.agencies_of(service).chain(self.agreements.agencies_of(service))
     }
 
     /// Everything, in the order of keys.
@@ -267,7 +207,8 @@ impl Tables {
             agencies: copies(&self.agencies),
             systems: copies(&self.systems),
             services: copies(&self.services),
-            permissions: copies(&self.permissions),
+            permissions: self.permissions.iter().cloned().collect(),
+            agreements: self.agreements.iter().cloned().collect(),
             link_keys: link_keys.collect(),
             directory_keys: directory_keys.collect(),
         }

@@ -67,6 +67,7 @@ pub(crate) fn sample() -> Objects {
             permission("edge", "ir/gov/books/desk", "ir/gov/care/cards/card.v1"),
             permission("inner", "ir/gov/care/desk", "ir/gov/care/cards/card.v1"),
         ],
+        agreements: Vec::new(),
         link_keys: vec![LinkKey {
             node: "desk.tax.gov.economy.mesh.ir".into(),
             spki_sha256: Digest([0xab; 32]),

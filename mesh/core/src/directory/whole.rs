@@ -8,6 +8,7 @@ use super::judge::{DirectoryError, Judge, unfit};
 use super::tables::{Misfit, Tables};
 use super::{Attribute, Cluster, IntraCluster, Objects, Permission, Service, System};
 use crate::address::{ServiceAddress, SystemAddress};
+use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::ClusterId;
 use crate::node::{Home, MeshDomain, NodeName};
@@ -119,7 +120,21 @@ impl Directory {
         consumer: &SystemAddress,
         service: &ServiceAddress,
     ) -> impl Iterator<Item = &'d Permission> {
-        self.tables.permissions_of(consumer, service)
+        self.tables.permissions.between(consumer, service)
+    }
+
+    /// The agreements between `consumer` and `service`, whatever their state.
+    pub fn agreements<'d>(
+        &'d self,
+        consumer: &SystemAddress,
+        service: &ServiceAddress,
+    ) -> impl Iterator<Item = &'d Agreement> {
+        self.tables.agreements.between(consumer, service)
+    }
+
+    /// The agreement of this name.
+    pub fn agreement(&self, id: &AgreementId) -> Option<&Agreement> {
+        self.tables.agreements.find(|it| it.id().cmp(id))
     }
 
     /// The keys whose signatures on news of the directory count, beside those that a node was

@@ -89,7 +89,11 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
         }
         Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
         Kind::Agency(_) => true,
-        Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
+        Kind::Agreement(found) => {
+            let known = directory.objects().agreements;
+            known.iter().any(|known| known.terms_bytes() == &found.terms[..])
+        }
+        Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
     };
     let kinds = snapshot.message.objects.iter().map(|object| object.kind.as_ref());
     let lost = kinds.into_iter().find(|kind| !kind.is_some_and(is_there));

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::Directory;
 use super::super::change::{Change, Key, Object};
 use super::super::tables::Tables;
-use super::super::{Directory, Permission};
 use super::Scope;
 use crate::address::{AgencyAddress, ServiceAddress};
 use crate::node::{Home, NodeName};
@@ -31,9 +31,7 @@ pub fn project(before: &Directory, after: &Directory, changes: &[Change]) -> Pro
         for scope in old_scopes.difference(&new_scopes) {
             parts.remove(scope.clone(), key.clone());
         }
-        let old = if let Some(Object::Permission(old)) = &old { Some(old) } else { None };
-        let new = if let Some(Object::Permission(new)) = new { Some(new) } else { None };
-        used.extend(old.into_iter().chain(new).map(use_of));
+        used.extend(old.iter().chain(new).filter_map(use_of));
     }
     // A service comes to a consumer with the first permission, and leaves with the last.
     for (service, agency) in used {
@@ -65,6 +63,10 @@ pub(super) fn scopes_of(directory: &Directory, object: &Object) -> BTreeSet<Scop
         Object::Permission(given) => {
             [agency(&given.consumer.agency), agency(&given.service.system.agency)].into()
         }
+        Object::Agreement(agreement) => {
+            let terms = agreement.terms();
+            [agency(&terms.consumer.agency), agency(&terms.service.system.agency)].into()
+        }
         Object::LinkKey(key) => match directory.mesh().parse_node(&key.node) {
             Ok(NodeName::Agent { home: Home::Cluster(cluster), .. }) => {
                 [Scope::Cluster(cluster)].into()
@@ -76,8 +78,14 @@ pub(super) fn scopes_of(directory: &Directory, object: &Object) -> BTreeSet<Scop
     }
 }
 
-fn use_of(given: &Permission) -> (ServiceAddress, AgencyAddress) {
-    (given.service.clone(), given.consumer.agency.clone())
+/// The service that `object` lets an agency use.
+fn use_of(object: &Object) -> Option<(ServiceAddress, AgencyAddress)> {
+    let (service, consumer) = match object {
+        Object::Permission(given) => (&given.service, &given.consumer),
+        Object::Agreement(agreement) => (&agreement.terms().service, &agreement.terms().consumer),
+        _ => return None,
+    };
+    Some((service.clone(), consumer.agency.clone()))
 }
 
 /// Is `service` in the scope of `agency`?

@@ -27,8 +27,7 @@ pub struct DirectoryPosition {
     pub epoch: u64,
     /// Raised by each change.
     pub revision: u64,
-    /// Root over the heads of all scopes; `None` until feeds are signed, and refused on the wire
-    /// until then.
+    /// Root over the heads of all scopes; `None` at a node that has heard no heartbeat yet.
     pub root: Option<Digest>,
 }
 

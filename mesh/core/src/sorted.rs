@@ -282,7 +282,9 @@ mod tests {
     fn compare(seed: u64) {
         let mut dice = seed;
         let mut roll = |below: u64| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (dice >> 33) % below
         };
         let (mut set, mut model) = (Sorted::<Natural<u64>>::default(), BTreeSet::new());

@@ -1,13 +1,21 @@
 //! The history of a directory: entries that follow each other by hash, and what a node takes.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use super::change::Change;
-use super::scope::Scope;
+use super::change::{CHANGES_MAX, Change};
+use super::scope::{self, Scope};
 use crate::exchange::{Digest, DirectoryPosition};
+use crate::tree_hash::Sha256;
 
-/// Bytes of the encoding of one entry at most.
+/// Bytes of the encoding of one commit's changes at most.
 pub const ENTRY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Changes in the entry of one scope: each that was committed may bring or take a service besides.
+pub const SCOPE_CHANGES_MAX: usize = 2 * CHANGES_MAX;
+
+/// Bytes of the encoding of one scope's entry at most.
+pub const SCOPE_ENTRY_BYTES_MAX: usize = 2 * ENTRY_BYTES_MAX;
 
 /// Where a history stands.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -118,6 +126,25 @@ impl From<DirectoryPosition> for Head {
     /// A revision that was laid out whole.
     fn from(position: DirectoryPosition) -> Self {
         Self { epoch: position.epoch, revision: position.revision, hash: None }
+    }
+}
+
+/// What the centre says at a moment, signed, whether anything changed or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Heartbeat {
+    pub sent_at_unix_ms: u64,
+    /// The last commit.
+    pub epoch: u64,
+    pub revision: u64,
+    /// Of every scope there is.
+    pub heads: BTreeMap<Scope, Head>,
+}
+
+impl Heartbeat {
+    /// Where a node stands that has what this describes.
+    pub fn position(&self, sha256: Sha256) -> DirectoryPosition {
+        let root = Some(scope::root(sha256, &self.heads));
+        DirectoryPosition { epoch: self.epoch, revision: self.revision, root }
     }
 }
 

@@ -80,7 +80,9 @@ impl Judge<'_> {
                 unnamed(self.after.permissions.binding_for(address).next(), address)?;
                 unnamed(self.after.agreements.binding_for(address).next(), address)
             }
-            Key::Permission(_) | Key::Agreement(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => Ok(()),
+            Key::Permission(_) | Key::Agreement(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => {
+                Ok(())
+            }
         }
     }
 

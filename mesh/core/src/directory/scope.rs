@@ -16,6 +16,9 @@ mod project;
 
 pub use self::project::{Projection, project};
 
+/// Scopes of a mesh at most.
+pub const SCOPES_MAX: usize = 4096;
+
 /// Longest name of a scope, in bytes: `agency/` and three identifiers.
 pub const SCOPE_BYTES_MAX: usize = 200;
 
@@ -89,11 +92,9 @@ impl Directory {
 
 /// The root over the heads of all scopes (RFC 6962 §2.1), in the order of their names. A leaf is
 /// the name, a zero byte, epoch and revision as 8 bytes each, most significant first, and the hash.
-pub fn root<'h>(
-    sha256: Sha256,
-    heads: impl IntoIterator<Item = (&'h Scope, &'h Head)>,
-) -> Digest {
-    let mut leaves: Vec<Vec<u8>> = heads.into_iter().map(|(scope, head)| leaf(scope, head)).collect();
+pub fn root<'h>(sha256: Sha256, heads: impl IntoIterator<Item = (&'h Scope, &'h Head)>) -> Digest {
+    let mut leaves: Vec<Vec<u8>> =
+        heads.into_iter().map(|(scope, head)| leaf(scope, head)).collect();
     // No name begins another and goes on with a byte below a zero: leaves sort as names do.
     leaves.sort_unstable();
     tree_hash::root(sha256, leaves)

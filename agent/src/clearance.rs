@@ -35,11 +35,11 @@ pub(crate) fn decide<'d>(
         return Err(Flaw::new(Reason::ClientUnknown, detail));
     }
     // Without a permission, whether the service exists is nobody's business.
-    let permissions = directory.permissions(own, &asked.service);
+    let permissions: Vec<_> = directory.permissions(own, &asked.service).collect();
     let service = directory.service(&asked.service).filter(|_| !permissions.is_empty());
     let service = service.ok_or_else(not_permitted)?;
     let operation = find_operation(service, asked)?;
-    let purpose = find_purpose(permissions, &operation.id, asked.purpose.as_ref())?;
+    let purpose = find_purpose(&permissions, &operation.id, asked.purpose.as_ref())?;
     let wish = Wish { consumer: own, service: &asked.service, operation: &operation.id, purpose };
     let permission = permit::decide(directory, &wish).map_err(|_| not_permitted())?;
     Ok(Clearance { service, operation, permission, purpose })
@@ -68,7 +68,7 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
 
 /// The purpose that was named, as the directory has it; else the only one there is.
 fn find_purpose<'d>(
-    permissions: &'d [Permission],
+    permissions: &[&'d Permission],
     operation: &OperationId,
     named: Option<&PurposeId>,
 ) -> Result<&'d PurposeId, Flaw> {

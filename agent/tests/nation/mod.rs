@@ -317,7 +317,7 @@ fn directory() -> Directory {
         systems: vec![system(CONSUMER), system(PROVIDER)],
         services: offered.collect(),
         permissions: permissions.collect(),
-        link_keys: Vec::new(),
+        ..Objects::default()
     };
     let position = DirectoryPosition { epoch: 1, revision: 7, root: None };
     Directory::build(mesh(), position, objects).unwrap()

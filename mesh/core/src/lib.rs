@@ -2,6 +2,8 @@
 //! dice; what needs a time or a random number gets it as an argument.
 
 pub mod address;
+pub mod agreement;
+pub mod change_set;
 pub mod deadline;
 pub mod directory;
 pub mod exchange;
@@ -15,4 +17,6 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod sorted;
 pub mod split_view;
+pub mod tree_hash;

@@ -1,6 +1,8 @@
 //! Directories that fit together, and some that do not.
 
 use super::*;
+use crate::exchange::DirectoryPosition;
+use crate::node::{Home, MeshDomain};
 
 /// Two clusters with hubs, one without, a base database, and a permission for each way there is.
 pub(crate) fn sample() -> Objects {
@@ -65,10 +67,12 @@ pub(crate) fn sample() -> Objects {
             permission("edge", "ir/gov/books/desk", "ir/gov/care/cards/card.v1"),
             permission("inner", "ir/gov/care/desk", "ir/gov/care/cards/card.v1"),
         ],
+        agreements: Vec::new(),
         link_keys: vec![LinkKey {
             node: "desk.tax.gov.economy.mesh.ir".into(),
             spki_sha256: Digest([0xab; 32]),
         }],
+        directory_keys: Vec::new(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{
-    Agency, Attribute, Cluster, Directory, IntraCluster, LinkKey, Objects, Permission, Service,
-    System,
+    Agency, Attribute, Cluster, Directory, DirectoryKey, Ed25519Key, IntraCluster, LinkKey,
+    Objects, Permission, Service, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::id::OperationId;
@@ -79,7 +79,7 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
         Kind::Permission(found) => {
             let pair = found.consumer.parse().ok().zip(found.service.parse().ok());
             pair.is_some_and(|(consumer, service)| {
-                let known = directory.permissions(&consumer, &service).iter();
+                let known = directory.permissions(&consumer, &service);
                 // Neither list may be empty, which somebody could read as "all of them".
                 let full = |given: &&Permission| {
                     !given.operations.is_empty() && !given.purposes.is_empty()
@@ -88,8 +88,15 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
             })
         }
         Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
+        Kind::DirectoryKey(found) => {
+            directory.directory_keys().any(|known| known.as_bytes()[..] == found.public_key[..])
+        }
         Kind::Agency(_) => true,
-        Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
+        Kind::Agreement(found) => {
+            let known = directory.objects().agreements;
+            known.iter().any(|known| known.terms_bytes() == &found.terms[..])
+        }
+        Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
     };
     let kinds = snapshot.message.objects.iter().map(|object| object.kind.as_ref());
     let lost = kinds.into_iter().find(|kind| !kind.is_some_and(is_there));
@@ -144,6 +151,11 @@ pub(super) fn objects(dice: &mut Dice) -> Objects {
     for _ in 0..dice.below(4) {
         let node = mesh().dns_name(&node(dice));
         objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice) });
+    }
+    for index in 0..dice.below(3) {
+        // The number keeps two of them apart.
+        let public_key = Ed25519Key::new([index as u8; 32]);
+        objects.directory_keys.push(DirectoryKey { public_key });
     }
     objects
 }

@@ -20,6 +20,8 @@ pub mod reason;
 pub mod route;
 pub mod service;
 pub mod sla;
+pub mod sorted;
 pub mod split_view;
 pub mod text;
 pub mod time;
+pub mod tree_hash;

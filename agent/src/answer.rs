@@ -88,6 +88,7 @@ impl Question {
         let header = read_answer(&header)
             .map_err(|why| mismatch(format!("the answer's header cannot be read: {why}")))?;
         self.check(&header, &head).map_err(|why| mismatch(why.into()))?;
+        agent.standing.check_answer(header.directory, (&farthest, &agent.hop))?;
         let head = read_answer_head(&head)
             .map_err(|why| mismatch(format!("the answer's head cannot be read: {why}")))?;
         if let Outcome::Refused(reason) | Outcome::Failed(reason) = header.outcome {

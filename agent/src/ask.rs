@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -32,7 +32,7 @@ use crate::fields;
 use crate::inflow::sha256;
 use crate::local::Cut;
 use crate::payload::{Payload, is_unreadable};
-use crate::problem::{Refusal, respond};
+use crate::problem::{Refusal, respond, written};
 use crate::r1::{self, Asked, Flaw};
 
 /// What an application may still send after a refusal that did not read its body, and for how long
@@ -95,6 +95,18 @@ impl Consumer {
         }
     }
 
+    /// What an application is told that sent no request at all, for which HTTP has `status`: the
+    /// headers and the body.
+    pub(crate) fn unreadable(&self, status: StatusCode) -> (String, String) {
+        let exchange = self.new_id();
+        let mut record = self.agent.record(Side::Consumer, Instant::now());
+        record.number(exchange);
+        let flaw = r1::unreadable(status);
+        let problem = self.agent.problem(flaw.reason, flaw.detail);
+        record.failed(&problem);
+        written(&Refusal { status, ..problem.into() }, exchange)
+    }
+
     async fn ask(
         &self,
         (head, body): (&Parts, &mut Option<Incoming>),
@@ -102,6 +114,8 @@ impl Consumer {
         record: &mut Record,
     ) -> Result<Release, Refusal> {
         let asked = r1::read(head).map_err(|flaw| self.refuse(flaw))?;
+        // Before anything that the directory says: it may say nothing yet, or no longer count.
+        self.agent.serves(false)?;
         let directory = self.agent.directory.now();
         let clear = clearance::decide(&directory, &self.agent.system, &asked);
         let clear = clear.map_err(|flaw| self.refuse(flaw))?;
@@ -135,7 +149,7 @@ impl Consumer {
             operator: asked.operator,
             idempotency_key: asked.idempotency_key,
             retry_of: None,
-            directory: directory.position(),
+            directory: self.agent.standing.position(),
         };
         let keyed = header.idempotency_key.is_some();
         let header = write_request(&header);

@@ -54,8 +54,9 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
     service.operation(asked.method, path).ok_or_else(|| {
         let (address, method) = (&service.address, asked.method.name());
-        let here = service.operations.iter().filter(|declared| declared.path.matches(path));
-        let methods: BTreeSet<&str> = here.map(|declared| declared.method.name()).collect();
+        let declared = service.operations.iter().filter_map(|declared| declared.call.rest());
+        let here = declared.filter(|(_, template)| template.matches(path));
+        let methods: BTreeSet<&str> = here.map(|(method, _)| method.name()).collect();
         let methods = methods.into_iter().collect::<Vec<_>>().join(" and ");
         let detail = if methods.is_empty() {
             format!("{address} has no operation with this path")
@@ -100,11 +101,9 @@ mod tests {
     use super::*;
 
     fn directory() -> Directory {
-        let operation = |id: &str, method: &str, path: &str| Operation {
-            id: id.parse().unwrap(),
-            kind: OperationKind::Inquiry,
-            method: method.parse().unwrap(),
-            path: path.parse().unwrap(),
+        let operation = |id: &str, method: &str, path: &str| {
+            let (method, path) = (method.parse().unwrap(), path.parse().unwrap());
+            Operation::rest(id.parse().unwrap(), OperationKind::Inquiry, method, path)
         };
         let permission = |id: &str, operations: &[&str], purposes: &[&str]| Permission {
             id: id.parse().unwrap(),
@@ -125,16 +124,15 @@ mod tests {
                 name_en: String::new(),
             }],
             systems: vec![system("ir/gov/tax/desk"), system("ir/gov/tax/debts")],
-            services: vec![Service {
-                address: "ir/gov/tax/debts/debt.v1".parse().unwrap(),
-                timeout_ms: 1000,
-                operations: vec![
+            services: vec![Service::new(
+                "ir/gov/tax/debts/debt.v1".parse().unwrap(),
+                vec![
                     operation("getDebt", "GET", "/{id}"),
                     operation("listDebts", "GET", "/"),
                     operation("payDebt", "POST", "/{id}"),
                     operation("allDebts", "GET", "/all"),
                 ],
-            }],
+            )],
             permissions: vec![
                 permission("first", &["getDebt"], &["licence"]),
                 permission("second", &["listDebts"], &["census", "audit"]),

@@ -14,7 +14,7 @@ use mesh_core::exchange::{AnswerHeader, BodyDescriptor, Digest, Outcome, Request
 use mesh_core::limits::{DATA_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use mesh_core::operation::{Method, RequestPath};
 use mesh_core::permit::{self, Wish};
-use mesh_core::reason::{Problem, Reason};
+use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::exchange::{Exchange, Incoming};
 use mesh_link::lane::Accept;
 use mesh_proto::frame::{Close, Hop, HopTime, Open};
@@ -81,10 +81,11 @@ impl Provider {
     }
 
     async fn take(&self, incoming: Incoming) {
-        let Incoming { open, exchange, arrived, .. } = incoming;
+        let Incoming { open, exchange, arrived, lane } = incoming;
+        let from = &lane.peer().hop;
         let exchange = Arc::new(exchange);
         let mut record = self.agent.record(Side::Provider, arrived);
-        match self.answer(open, &exchange, arrived, &mut record).await {
+        match self.answer(open, &exchange, (arrived, from), &mut record).await {
             Ok(()) => record.answered(),
             Err(problem) => {
                 exchange.cancel(problem.clone());
@@ -97,7 +98,7 @@ impl Provider {
         &self,
         open: Open,
         exchange: &Arc<Exchange>,
-        arrived: Instant,
+        (arrived, from): (Instant, &HopName),
         record: &mut Record,
     ) -> Result<(), Problem> {
         let Open { header: bytes, head, body, hop, close } = open;
@@ -114,6 +115,8 @@ impl Provider {
             kind: header.kind,
         }));
         exchange.set_flow(header.consumer.agency.to_string().into());
+        let directory = self.agent.directory.now();
+        self.agent.standing.check(&header, (&directory, from, &self.agent.hop))?;
         let head = check(&self.agent, &header, &head).map_err(flawed)?;
         let backend = self.backends.find(&header.service).ok_or_else(|| {
             let detail = format!("no backend is configured for {}", header.service);
@@ -299,7 +302,7 @@ impl Answering<'_> {
             answered_at_unix_ms: self.agent.clock.unix_ms(),
             body,
             head_digest: sha256(&head),
-            directory: self.agent.directory.now().position(),
+            directory: self.agent.standing.position(),
         };
         let mut hops = self.hops.clone();
         hops.push(HopTime { hop: self.agent.hop.clone(), elapsed: self.arrived.elapsed() });

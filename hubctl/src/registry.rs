@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     Service,
     #[value(name = "permissions", alias = "permission")]
     Permission,
+    #[value(name = "agreements", alias = "agreement")]
+    Agreement,
     #[value(name = "link-keys", alias = "link-key")]
     LinkKey,
 }
@@ -150,6 +152,7 @@ impl Kind {
             Self::System => ObjectKind::System,
             Self::Service => ObjectKind::Service,
             Self::Permission => ObjectKind::Permission,
+            Self::Agreement => ObjectKind::Agreement,
             Self::LinkKey => ObjectKind::LinkKey,
         }
     }

@@ -9,11 +9,17 @@ use mesh_core::exchange::Digest;
 use mesh_core::node::MeshDomain;
 use prost::Message;
 
+pub use self::agreement::{
+    AGREEMENT_BYTES_MAX, read_agreement, read_agreement_file, read_terms, write_agreement,
+    write_agreement_file, write_terms,
+};
 pub use self::object::{read_change, read_object, write_change, write_object};
 use crate::malformed::{Malformed, absent, at_most, digest, parse};
 use crate::wire::directory::v1 as wire;
 
+mod agreement;
 mod object;
+mod service;
 
 /// The only scope of protocol version 1.
 const SCOPE_NATION: &str = "nation";
@@ -310,16 +316,15 @@ mod tests {
             ("domain: ", |s| s.domain.clear()),
             ("hash: is 3 bytes", |s| s.hash = Bytes::from_static(&[1; 3])),
             ("object: is missing", |s| s.objects[0].kind = None),
-            ("agreement: belongs", |s| {
+            ("terms.quota: ", |s| {
                 s.objects[0].kind = Some(Kind::Agreement(wire::Agreement::default()));
             }),
             ("operator: belongs", |s| {
                 s.objects[0].kind = Some(Kind::Operator(wire::Operator::default()));
             }),
-            ("service.state: belongs", |s| {
-                service(s).state = wire::ServiceState::Disabled.into();
+            ("operation.subject: subject is neither", |s| {
+                service(s).operations[0].subject = "somebody".into();
             }),
-            ("service.sla: belongs", |s| service(s).sla = Some(wire::Sla::default())),
             ("link_key.spki_sha256: is 0 bytes", |s| {
                 s.objects
                     .push(wire::Object { kind: Some(Kind::LinkKey(wire::LinkKey::default())) });

@@ -8,10 +8,30 @@ use std::process::{Command, ExitCode, Output, Stdio};
 /// Components of the toolchain, with the cargo command that each brings.
 const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "fmt"), ("clippy", "clippy")];
 
-/// Programs that come from the system, each in the Debian package of its own name.
-const SYSTEM_PROGRAMS: &[(&str, &str)] = &[
-    ("curl", "the scenarios call services with it, as an agency would"),
-    ("git", "tidy asks it which files belong to the repository"),
+/// A program that comes from the system.
+struct SystemProgram {
+    name: &'static str,
+    /// The Debian package that brings it.
+    package: &'static str,
+    why: &'static str,
+}
+
+const SYSTEM_PROGRAMS: &[SystemProgram] = &[
+    SystemProgram {
+        name: "curl",
+        package: "curl",
+        why: "the scenarios call services with it, as an agency would",
+    },
+    SystemProgram {
+        name: "etcd",
+        package: "etcd-server",
+        why: "the registry's store is tried on it",
+    },
+    SystemProgram {
+        name: "git",
+        package: "git",
+        why: "tidy asks it which files belong to the repository",
+    },
 ];
 
 /// Pinned, so that a release of theirs never turns a commit of ours red.
@@ -41,15 +61,15 @@ fn require_component(component: &str, subcommand: &str) -> Result<(), String> {
 
 fn install_system_programs() -> Result<(), String> {
     let is_missing =
-        |(program, _): &&(&str, &str)| version_of(&mut Command::new(program)).is_none();
+        |program: &&SystemProgram| version_of(&mut Command::new(program.name)).is_none();
     let missing: Vec<_> = SYSTEM_PROGRAMS.iter().filter(is_missing).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    for (program, why) in &missing {
-        println!("setup: {program} is missing: {why}");
+    for SystemProgram { name, why, .. } in &missing {
+        println!("setup: {name} is missing: {why}");
     }
-    let packages: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
+    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
     let update = run(&mut apt_get(&["update"]));
     let install = ["install", "-y", "--no-install-recommends"];
     update.and_then(|()| run(apt_get(&install).args(&packages))).map_err(|problem| {

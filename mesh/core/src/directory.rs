@@ -4,16 +4,18 @@ pub mod change;
 pub mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::Agreement;
 use crate::exchange::{Digest, DirectoryPosition};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
-use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
+use crate::limits::DEADLINE_MAX;
 use crate::node::{Home, MeshDomain, NodeName, ParseNodeError};
-use crate::operation::{Method, Operation, RequestPath};
+use crate::operation::Operation;
+
+pub use crate::service::Service;
 
 /// One group of like services of the state.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -72,17 +74,6 @@ pub enum Attribute {
     Counter,
 }
 
-/// One major version of a service of a system.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    pub address: ServiceAddress,
-    /// Total time of an exchange whose caller grants none.
-    #[serde(default = "Service::timeout_ms_default")]
-    pub timeout_ms: u64,
-    pub operations: Vec<Operation>,
-}
-
 /// Lets one consumer use operations of one service for stated purposes. What no permission names
 /// is denied.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -119,6 +110,9 @@ pub struct Objects {
     pub services: Vec<Service>,
     #[serde(default)]
     pub permissions: Vec<Permission>,
+    /// Signed bytes: they have no form as text.
+    #[serde(skip)]
+    pub agreements: Vec<Agreement>,
     #[serde(default)]
     pub link_keys: Vec<LinkKey>,
 }
@@ -134,6 +128,7 @@ pub struct Directory {
     services: BTreeMap<ServiceAddress, Service>,
     /// By consumer and service, because that is what is asked; few permissions share both.
     permissions: BTreeMap<(SystemAddress, ServiceAddress), Vec<Permission>>,
+    agreements: BTreeMap<(SystemAddress, ServiceAddress), Vec<Agreement>>,
     link_keys: BTreeMap<NodeName, BTreeSet<Digest>>,
 }
 
@@ -163,6 +158,7 @@ impl Directory {
             systems: by_key("system", objects.systems, |system| system.address.clone())?,
             services: by_key("service", objects.services, |service| service.address.clone())?,
             permissions: BTreeMap::new(),
+            agreements: BTreeMap::new(),
             link_keys: BTreeMap::new(),
         };
         directory.check_agencies()?;
@@ -170,6 +166,8 @@ impl Directory {
         directory.check_services()?;
         let permissions = by_key("permission", objects.permissions, |given| given.id.clone())?;
         permissions.into_values().try_for_each(|given| directory.add_permission(given))?;
+        let agreements = by_key("agreement", objects.agreements, Agreement::id)?;
+        agreements.into_values().try_for_each(|agreement| directory.add_agreement(agreement))?;
         objects.link_keys.iter().try_for_each(|key| directory.add_link_key(key))?;
         Ok(directory)
     }
@@ -183,12 +181,15 @@ impl Directory {
         let permissions = self.permissions.values().flatten().cloned();
         let mut permissions: Vec<Permission> = permissions.collect();
         permissions.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut agreements: Vec<Agreement> = self.agreements.values().flatten().cloned().collect();
+        agreements.sort_by_key(Agreement::id);
         Objects {
             clusters: self.clusters.values().cloned().collect(),
             agencies: self.agencies.values().cloned().collect(),
             systems: self.systems.values().cloned().collect(),
             services: self.services.values().cloned().collect(),
             permissions,
+            agreements,
             link_keys: keys.collect(),
         }
     }
@@ -217,6 +218,12 @@ impl Directory {
     pub fn permissions(&self, consumer: &SystemAddress, service: &ServiceAddress) -> &[Permission] {
         let key = (consumer.clone(), service.clone());
         self.permissions.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The agreements between `consumer` and `service`, whatever their state.
+    pub fn agreements(&self, consumer: &SystemAddress, service: &ServiceAddress) -> &[Agreement] {
+        let key = (consumer.clone(), service.clone());
+        self.agreements.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// How systems of `cluster` reach each other.
@@ -279,7 +286,7 @@ impl Directory {
 
     fn check_services(&self) -> Result<(), DirectoryError> {
         let limit = DEADLINE_MAX.as_millis() as u64;
-        for Service { address, timeout_ms, operations } in self.services.values() {
+        for Service { address, timeout_ms, operations, lifecycle, .. } in self.services.values() {
             if !self.systems.contains_key(&address.system) {
                 return Err(missing("service", address, &address.system));
             }
@@ -290,15 +297,16 @@ impl Directory {
             if operations.is_empty() {
                 return Err(unfit("service", address, "it has no operation".into()));
             }
+            if lifecycle.next_major.is_some_and(|next| next <= address.major) {
+                return Err(unfit("service", address, "next_major is no later version".into()));
+            }
             for (index, operation) in operations.iter().enumerate() {
                 let earlier = &operations[..index];
                 if earlier.iter().any(|earlier| earlier.id == operation.id) {
                     let name = format!("{} of {address}", operation.id);
                     return Err(DirectoryError::Twice { kind: "operation", name });
                 }
-                let same = |earlier: &&Operation| {
-                    earlier.method == operation.method && earlier.path.is_same_as(&operation.path)
-                };
+                let same = |earlier: &&Operation| earlier.call.is_same_as(&operation.call);
                 if let Some(earlier) = earlier.iter().find(same) {
                     let why = format!("no request tells {} from {}", operation.id, earlier.id);
                     return Err(unfit("service", address, why));
@@ -330,34 +338,33 @@ impl Directory {
         Ok(())
     }
 
+    fn add_agreement(&mut self, agreement: Agreement) -> Result<(), DirectoryError> {
+        let terms = agreement.terms();
+        // What is over for good stays as a record; what it names may go.
+        if agreement.ended().is_none() {
+            if !self.systems.contains_key(&terms.consumer) {
+                return Err(missing("agreement", &agreement.id(), &terms.consumer));
+            }
+            let Some(service) = self.services.get(&terms.service) else {
+                return Err(missing("agreement", &agreement.id(), &terms.service));
+            };
+            let declared = |id: &&OperationId| service.operations.iter().any(|op| op.id == **id);
+            if let Some(operation) = terms.operations.iter().find(|id| !declared(id)) {
+                let wanted = format!("operation {operation} of {}", terms.service);
+                return Err(missing("agreement", &agreement.id(), &wanted));
+            }
+        }
+        let key = (terms.consumer.clone(), terms.service.clone());
+        self.agreements.entry(key).or_default().push(agreement);
+        Ok(())
+    }
+
     fn add_link_key(&mut self, key: &LinkKey) -> Result<(), DirectoryError> {
         let node = self.mesh.parse_node(&key.node);
         let node = node
             .map_err(|error: ParseNodeError| unfit("link key of", &key.node, error.to_string()))?;
         self.link_keys.entry(node).or_default().insert(key.spki_sha256);
         Ok(())
-    }
-}
-
-impl Service {
-    /// The operation that a request with this method and path is: of several that cover it, the
-    /// most specific. `check_services` sees to it that there is one.
-    pub fn operation(&self, method: Method, path: RequestPath<'_>) -> Option<&Operation> {
-        let covering = self.operations.iter().filter(|operation| operation.covers(method, path));
-        covering.reduce(
-            |best, other| {
-                if other.path.is_more_specific(&best.path) { other } else { best }
-            },
-        )
-    }
-
-    /// Total time of an exchange: what the caller grants, else the service's own time.
-    pub fn deadline(&self, granted: Option<Duration>) -> Duration {
-        granted.unwrap_or(Duration::from_millis(self.timeout_ms)).min(DEADLINE_MAX)
-    }
-
-    fn timeout_ms_default() -> u64 {
-        DEADLINE_DEFAULT.as_millis() as u64
     }
 }
 

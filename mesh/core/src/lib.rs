@@ -2,11 +2,14 @@
 //! dice; what needs a time or a random number gets it as an argument.
 
 pub mod address;
+pub mod agreement;
+pub mod change_set;
 pub mod deadline;
 pub mod directory;
 pub mod exchange;
 pub mod id;
 pub mod identifier;
+pub mod island;
 pub mod latency;
 pub mod limits;
 pub mod node;
@@ -14,3 +17,8 @@ pub mod operation;
 pub mod permit;
 pub mod reason;
 pub mod route;
+pub mod service;
+pub mod sla;
+pub mod split_view;
+pub mod text;
+pub mod time;

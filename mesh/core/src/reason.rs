@@ -122,6 +122,10 @@ reasons! {
     // On the way.
     /// The directories of two hops disagree about where a system is.
     RouteStale = "ROUTE_STALE", Unavailable, Nobody, Some(1000);
+    /// The node has not heard from the centre for so long that it no longer knows what holds.
+    DirectoryStale = "DIRECTORY_STALE", Unavailable, HopOperator, Some(5000);
+    /// Two hops were told different directories under one number: somebody does not tell the truth.
+    DirectorySplitView = "DIRECTORY_SPLIT_VIEW", Unavailable, Registrar, None;
     /// The agent has no link to its hub.
     HubUnreachable = "HUB_UNREACHABLE", Unavailable, HopOperator, Some(1000);
     /// The cluster hub has no link to the centre; there is no other way.

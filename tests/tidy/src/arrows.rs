@@ -14,6 +14,7 @@ use crate::{Offence, line_at};
 const RANKS: &[(&str, u8)] = &[
     ("mesh-core", 0),
     ("mesh-proto", 1),
+    ("etcd-cluster", 1),
     ("mesh-link", 2),
     ("mesh-rt", 2),
     ("mesh-ledger", 2),

@@ -1,11 +1,12 @@
 //! Changes of a directory: single objects put or removed, by their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Agency, Cluster, LinkKey, Objects, Permission, Service, System};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::Digest;
 use crate::id::{ClusterId, PermissionId};
 
@@ -21,6 +22,7 @@ pub enum Key {
     System(SystemAddress),
     Service(ServiceAddress),
     Permission(PermissionId),
+    Agreement(AgreementId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
 }
@@ -33,6 +35,7 @@ pub enum Object {
     System(System),
     Service(Service),
     Permission(Permission),
+    Agreement(Agreement),
     LinkKey(LinkKey),
 }
 
@@ -44,6 +47,7 @@ pub enum ObjectKind {
     System,
     Service,
     Permission,
+    Agreement,
     LinkKey,
 }
 
@@ -77,9 +81,10 @@ pub enum ChangeError {
 /// Makes `changes` to `objects`, all or none.
 pub fn apply(objects: &ByKey, changes: &[Change]) -> Result<ByKey, ChangeError> {
     let mut after = objects.clone();
-    for (index, change) in changes.iter().enumerate() {
+    let mut touched = BTreeSet::new();
+    for change in changes {
         let key = change.key();
-        if changes[..index].iter().any(|earlier| earlier.key() == key) {
+        if !touched.insert(key.clone()) {
             return Err(ChangeError::Twice(key));
         }
         match change {
@@ -124,6 +129,7 @@ impl Object {
             Self::System(system) => Key::System(system.address.clone()),
             Self::Service(service) => Key::Service(service.address.clone()),
             Self::Permission(given) => Key::Permission(given.id.clone()),
+            Self::Agreement(agreement) => Key::Agreement(agreement.id()),
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
             }
@@ -133,12 +139,14 @@ impl Object {
 
 impl From<Objects> for Vec<Object> {
     fn from(objects: Objects) -> Self {
-        let Objects { clusters, agencies, systems, services, permissions, link_keys } = objects;
+        let Objects { clusters, agencies, systems, services, permissions, agreements, link_keys } =
+            objects;
         (clusters.into_iter().map(Object::Cluster))
             .chain(agencies.into_iter().map(Object::Agency))
             .chain(systems.into_iter().map(Object::System))
             .chain(services.into_iter().map(Object::Service))
             .chain(permissions.into_iter().map(Object::Permission))
+            .chain(agreements.into_iter().map(Object::Agreement))
             .chain(link_keys.into_iter().map(Object::LinkKey))
             .collect()
     }
@@ -154,6 +162,7 @@ impl FromIterator<Object> for Objects {
                 Object::System(system) => objects.systems.push(system),
                 Object::Service(service) => objects.services.push(service),
                 Object::Permission(given) => objects.permissions.push(given),
+                Object::Agreement(agreement) => objects.agreements.push(agreement),
                 Object::LinkKey(key) => objects.link_keys.push(key),
             }
         }
@@ -170,8 +179,15 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 6] =
-        [Self::Cluster, Self::Agency, Self::System, Self::Service, Self::Permission, Self::LinkKey];
+    pub const ALL: [Self; 7] = [
+        Self::Cluster,
+        Self::Agency,
+        Self::System,
+        Self::Service,
+        Self::Permission,
+        Self::Agreement,
+        Self::LinkKey,
+    ];
 
     /// Its word in keys, such as `link-key`.
     pub fn name(self) -> &'static str {
@@ -181,6 +197,7 @@ impl ObjectKind {
             Self::System => "system",
             Self::Service => "service",
             Self::Permission => "permission",
+            Self::Agreement => "agreement",
             Self::LinkKey => "link-key",
         }
     }
@@ -194,6 +211,7 @@ impl Key {
             Self::System(_) => ObjectKind::System,
             Self::Service(_) => ObjectKind::Service,
             Self::Permission(_) => ObjectKind::Permission,
+            Self::Agreement(_) => ObjectKind::Agreement,
             Self::LinkKey(..) => ObjectKind::LinkKey,
         }
     }
@@ -206,6 +224,7 @@ impl Key {
             Self::System(address) => address.to_string(),
             Self::Service(address) => address.to_string(),
             Self::Permission(id) => id.to_string(),
+            Self::Agreement(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
         }
     }
@@ -247,6 +266,7 @@ impl Key {
             ObjectKind::System => read(name).map(Self::System),
             ObjectKind::Service => read(name).map(Self::Service),
             ObjectKind::Permission => read(name).map(Self::Permission),
+            ObjectKind::Agreement => read(name).map(Self::Agreement),
             ObjectKind::LinkKey => {
                 let (node, digest) =
                     name.split_once('/').ok_or("it names no digest of a key".to_owned())?;

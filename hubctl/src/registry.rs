@@ -62,6 +62,8 @@ pub(crate) enum Kind {
     Agreement,
     #[value(name = "link-keys", alias = "link-key")]
     LinkKey,
+    #[value(name = "directory-keys", alias = "directory-key")]
+    DirectoryKey,
 }
 
 /// The registry holds nothing under a name.
@@ -160,6 +162,7 @@ impl Kind {
             Self::Permission => ObjectKind::Permission,
             Self::Agreement => ObjectKind::Agreement,
             Self::LinkKey => ObjectKind::LinkKey,
+            Self::DirectoryKey => ObjectKind::DirectoryKey,
         }
     }
 

@@ -24,7 +24,7 @@ use mesh_link::lane::{Accept, Lane};
 use mesh_link::peers::Peers;
 use mesh_link::relay::{Flows, relay};
 use mesh_link::serve::{Admit, service};
-use mesh_node::LiveDirectory;
+use mesh_node::{LiveDirectory, Standing};
 use mesh_proto::header::read_request;
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::Drain;
@@ -149,6 +149,7 @@ fn agent(system: &str, directory: &Arc<Directory>, drain: &Drain) -> (Agent, Nod
         system: system.parse().unwrap(),
         hop: HopName::from(&name(system)),
         directory: LiveDirectory::in_memory(Directory::clone(directory)),
+        standing: Standing::at_the_centre(Arc::new(SystemClock)),
         counters: Counters::default(),
         clock: Arc::new(SystemClock),
         spawn: Spawn::new(move |task| owner.spawn(task)),
@@ -246,7 +247,7 @@ impl Accept for Door {
         let lane = self.hub.peers.lane(&to, incoming.lane.kind()).unwrap();
         let me: HopName = "hub.economy".parse().unwrap();
         let flows = Flows { request: "asks".into(), answer: "answers".into() };
-        tokio::spawn(async move { relay(incoming, &lane, &me, flows).await });
+        tokio::spawn(async move { relay(incoming, &lane, &me, flows, &|_| Ok(())).await });
     }
 }
 

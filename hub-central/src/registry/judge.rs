@@ -3,6 +3,7 @@
 use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::change::{Change, Key};
 use mesh_core::directory::history::{Entry, Head};
+use mesh_core::directory::scope::Scope;
 use mesh_core::reason::{Problem, Reason};
 use mesh_node::directory::NotTaken;
 use mesh_registry::{digest, layout};
@@ -25,8 +26,8 @@ impl Desk {
     /// What the next commit would be, or why there is none.
     pub(super) fn judge(&self, set: &ChangeSet) -> Result<Entry, Judged> {
         let directory = self.node.directory.now();
-        let objects = directory.objects().into_by_key();
-        let overtaken = set.body.overtaken(|key| objects.get(key).map(digest::of_object));
+        let now = |key: &Key| directory.object(key).as_ref().map(digest::of_object);
+        let overtaken = set.body.overtaken(now);
         if !overtaken.is_empty() {
             return Err(Judged::Overtaken(overtaken));
         }
@@ -34,6 +35,7 @@ impl Desk {
         let changes = set.body.changes.iter().map(|written| written.change.clone());
         let changes: Vec<Change> = changes.collect();
         let entry = Entry {
+            scope: Scope::Nation,
             epoch,
             revision: revision + 1,
             previous: hash,

@@ -83,6 +83,7 @@ fn own_names(key: &Key) -> &'static [&'static str] {
         Key::Cluster(_) | Key::Permission(_) | Key::Agreement(_) => &["id"],
         Key::Agency(_) | Key::System(_) | Key::Service(_) => &["address"],
         Key::LinkKey(..) => &["node", "spki_sha256"],
+        Key::DirectoryKey(_) => &["public_key"],
     }
 }
 

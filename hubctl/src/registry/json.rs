@@ -15,6 +15,7 @@ pub(crate) fn value(object: &Object) -> Value {
         Object::Permission(given) => serde_json::to_value(given),
         Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
+        Object::DirectoryKey(key) => serde_json::to_value(key),
     };
     value.unwrap_or_default()
 }

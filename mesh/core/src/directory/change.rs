@@ -1,6 +1,6 @@
 //! Changes of a directory: single objects put or removed, by their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -86,9 +86,10 @@ pub enum ChangeError {
 /// Makes `changes` to `objects`, all or none.
 pub fn apply(objects: &ByKey, changes: &[Change]) -> Result<ByKey, ChangeError> {
     let mut after = objects.clone();
-    for (index, change) in changes.iter().enumerate() {
+    let mut touched = BTreeSet::new();
+    for change in changes {
         let key = change.key();
-        if changes[..index].iter().any(|earlier| earlier.key() == key) {
+        if !touched.insert(key.clone()) {
             return Err(ChangeError::Twice(key));
         }
         match change {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mesh_node::section::{Admin, Limits, Listen};
+use mesh_node::section::{Admin, Limits, Listen, SignedDirectory};
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
 
@@ -11,6 +11,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub registry: RegistrySection,
+    /// What the mesh is told is signed; without it, nodes believe the one above.
+    #[serde(default)]
+    pub directory: Option<SignedDirectory>,
     pub mesh: Mesh,
     /// `trust_file` is the root: it vouches for the authorities of clusters and of the edge.
     pub tls: TlsFiles,
@@ -46,6 +49,10 @@ impl Check for Config {
             ("registry.file", &mut self.registry.file),
             ("admin.trust_file", &mut self.admin.trust_file),
         ];
+        if let Some(directory) = &mut self.directory {
+            files.push(("directory.key_file", &mut directory.key_file));
+            files.push(("directory.signing_key_file", &mut directory.signing_key_file));
+        }
         files.extend(self.registry.rules_file.iter_mut().map(|file| ("registry.rules_file", file)));
         files.extend(self.tls.files());
         files

@@ -98,7 +98,8 @@ impl Loaded {
 impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        let opened = Opened::read(&config.registry, config.mesh.domain()).await?;
+        let Config { registry, directory, mesh, .. } = &config;
+        let opened = Opened::read(registry, directory.as_ref(), mesh.domain()).await?;
         let Opened { kept, directory, head_written } = opened;
         let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh_core::change_set::ChangeSetId;
 use mesh_core::directory::change::{ByKey, Key};
-use mesh_core::directory::history::Head;
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::id::OperatorId;
 use mesh_core::reason::{Problem, Reason};
 use mesh_proto::directory::write_object;
@@ -28,6 +28,7 @@ mod desk;
 mod judge;
 mod made;
 mod opened;
+mod ready;
 mod sets;
 
 /// How long an operator waits for the store. Shorter than the admin port's own patience, so that
@@ -39,7 +40,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(4);
 pub(crate) struct Registry {
     desk: Arc<Desk>,
     /// The objects at one head, so that the pages of one reading are not sorted anew each time.
-    sorted: std::sync::Mutex<Option<(Head, Arc<ByKey>)>>,
+    sorted: std::sync::Mutex<Option<(DirectoryPosition, Arc<ByKey>)>>,
 }
 
 impl Registry {
@@ -47,20 +48,19 @@ impl Registry {
         Self { desk: Arc::new(desk), sorted: std::sync::Mutex::default() }
     }
 
-    /// The objects by key, and the head that they are of.
-    fn objects(&self) -> (Head, Arc<ByKey>) {
+    /// The objects by key, and the revision that they are of.
+    fn objects(&self) -> (DirectoryPosition, Arc<ByKey>) {
         let mut sorted = self.sorted.lock().expect("nothing panics under this lock");
-        loop {
-            let head = self.desk.node.directory.head();
-            match &*sorted {
-                Some((of, objects)) if *of == head => return (head, Arc::clone(objects)),
-                // Between the two looks the directory may move on; then the next round sees it.
-                _ => {
-                    let objects = self.desk.node.directory.now().objects().into_by_key();
-                    *sorted = Some((head, Arc::new(objects)));
-                }
-            }
+        let directory = self.desk.node.directory.now();
+        let position = directory.position();
+        if let Some((of, objects)) = &*sorted
+            && *of == position
+        {
+            return (position, Arc::clone(objects));
         }
+        let objects = Arc::new(directory.objects().into_by_key());
+        *sorted = Some((position, Arc::clone(&objects)));
+        (position, objects)
     }
 
     /// Does `work` alone, in a task of its own: an operator who goes away must not leave a change

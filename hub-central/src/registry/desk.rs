@@ -183,7 +183,7 @@ impl Desk {
         let problem = self.refused(&set, &judged);
         set.state = match judged {
             Judged::Overtaken(keys) => State::Overtaken { keys },
-            Judged::Unfit(why) => State::Refused { why },
+            Judged::Unfit(why) | Judged::TooLarge(why) => State::Refused { why },
         };
         self.keep(&set, Guard::Absent(layout::change_set(&set.id))).await?;
         Ok(problem)

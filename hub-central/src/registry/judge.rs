@@ -2,14 +2,13 @@
 
 use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::change::{Change, Key};
-use mesh_core::directory::history::{Entry, Head};
-use mesh_core::directory::scope::Scope;
 use mesh_core::reason::{Problem, Reason};
 use mesh_node::directory::NotTaken;
 use mesh_registry::{digest, layout};
 use mesh_rt::exit::sentence;
 
 use super::desk::Desk;
+use super::ready::Ready;
 
 /// Objects that a message names at most; the change set names all.
 const KEYS_SHOWN: usize = 5;
@@ -20,35 +19,31 @@ pub(super) enum Judged {
     /// These objects are no longer what its author saw.
     Overtaken(Vec<Key>),
     Unfit(String),
+    TooLarge(String),
 }
 
 impl Desk {
     /// What the next commit would be, or why there is none.
-    pub(super) fn judge(&self, set: &ChangeSet) -> Result<Entry, Judged> {
+    pub(super) fn judge(&self, set: &ChangeSet) -> Result<Ready, Judged> {
         let directory = self.node.directory.now();
         let now = |key: &Key| directory.object(key).as_ref().map(digest::of_object);
         let overtaken = set.body.overtaken(now);
         if !overtaken.is_empty() {
             return Err(Judged::Overtaken(overtaken));
         }
-        let Head { epoch, revision, hash } = self.node.directory.head();
         let changes = set.body.changes.iter().map(|written| written.change.clone());
         let changes: Vec<Change> = changes.collect();
-        let entry = Entry {
-            scope: Scope::Nation,
-            epoch,
-            revision: revision + 1,
-            previous: hash,
-            changes,
-            committed_at_unix_ms: self.node.clock.unix_ms(),
-        };
-        self.node.directory.rehearse(&entry).map_err(|why| Judged::Unfit(unfit(&why)))?;
-        Ok(entry)
+        let ready = Ready::of(&self.node.directory, &changes, self.node.clock.unix_ms());
+        ready.map_err(|why| match why {
+            NotTaken::TooLarge { .. } => Judged::TooLarge(sentence(&why)),
+            why => Judged::Unfit(sentence(&why)),
+        })
     }
 
     pub(super) fn refused(&self, set: &ChangeSet, judged: &Judged) -> Problem {
         match judged {
             Judged::Unfit(why) => self.node.problem(Reason::RegistryRefused, why.clone()),
+            Judged::TooLarge(why) => self.node.problem(Reason::ChangeSetTooLarge, why.clone()),
             Judged::Overtaken(keys) => {
                 let shown = keys.iter().take(KEYS_SHOWN).map(ToString::to_string);
                 let shown: Vec<String> = shown.collect();
@@ -80,8 +75,4 @@ impl Desk {
         let stored = self.stored(&layout::change_set(&follows)).await?;
         Ok(stored.is_some_and(|stored| matches!(stored.set.state, State::Committed { .. })))
     }
-}
-
-fn unfit(why: &NotTaken) -> String {
-    sentence(why)
 }

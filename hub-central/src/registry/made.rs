@@ -5,14 +5,10 @@ use std::time::Duration;
 
 use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::change::Change;
-use mesh_core::directory::history::{Entry, Head};
 use mesh_core::reason::{Problem, Reason};
-use mesh_proto::directory::{write_entry, write_object};
+use mesh_proto::directory::write_object;
 use mesh_proto::registry::write_change_set;
-use mesh_proto::wire::directory::v1 as directory;
 use mesh_proto::wire::registry::v1 as wire;
-use mesh_registry::digest::sha256;
-use mesh_registry::held::write_head;
 use mesh_registry::layout;
 use mesh_registry::log::write_log;
 use mesh_rt::exit::sentence;
@@ -21,6 +17,7 @@ use prost::Message as _;
 use tracing::{error, info, warn};
 
 use super::desk::{Desk, Standing};
+use super::ready::{Ready, stands};
 
 /// Between two tries to find out whether a commit was made.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
@@ -28,37 +25,34 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// A commit that the store has or has not.
 #[derive(Debug)]
 pub(crate) struct Uncertain {
-    entry: Entry,
+    ready: Ready,
     set: ChangeSet,
 }
 
 impl Desk {
-    /// Makes `set`, which was judged to be `entry`.
+    /// Makes `set`, which was judged to be `ready`.
     pub(super) async fn make(
         &self,
         standing: &mut Standing,
         mut set: ChangeSet,
         guard: Guard,
-        entry: Entry,
+        ready: Ready,
     ) -> Result<wire::ChangeSet, Problem> {
-        set.state = State::Committed {
-            epoch: entry.epoch,
-            revision: entry.revision,
-            at_unix_ms: entry.committed_at_unix_ms,
-        };
+        let (epoch, revision) = ready.position();
+        set.state = State::Committed { epoch, revision, at_unix_ms: self.node.clock.unix_ms() };
         let writes = self
-            .writes(&set, &entry)
+            .writes(&set, &ready)
             .map_err(|why| self.node.problem(Reason::RegistryRefused, why.to_string()))?;
         let guards = vec![guard, Guard::Unchanged(layout::head(), standing.head_written)];
         let commit = Commit::new(guards, writes).map_err(|why| self.too_large(&why))?;
         match self.store.commit(commit).await {
             Ok(revision) => {
                 standing.head_written = revision;
-                self.publish(&set, &entry).await
+                self.publish(&set, ready).await
             }
             Err(why @ CommitError::OutcomeUnknown { .. }) => {
                 let problem = self.not_kept(&why);
-                standing.uncertain = Some(Uncertain { entry, set });
+                standing.uncertain = Some(Uncertain { ready, set });
                 // The operator is told what came of it if that is known soon enough.
                 while let Err(again) = self.settle(standing).await {
                     warn!(why = again.detail, "the outcome of a commit is still unknown");
@@ -74,7 +68,7 @@ impl Desk {
     /// shuts the door: afterwards the commit is made or never will be.
     pub(super) async fn settle(&self, standing: &mut Standing) -> Result<(), Problem> {
         let Some(uncertain) = standing.uncertain.take() else { return Ok(()) };
-        let head = self.head(&self.node.directory.head()).encode_to_vec();
+        let head = self.head(stands(&self.node.directory)).encode_to_vec();
         let guard = Guard::Unchanged(layout::head(), standing.head_written);
         let fence = Commit::new(vec![guard], vec![Write::put(layout::head(), head.clone())]);
         let fence = fence.map_err(|why| self.too_large(&why))?;
@@ -98,11 +92,10 @@ impl Desk {
                 return Err(self.not_read(&why));
             }
         };
-        let Uncertain { entry, set } = uncertain;
-        let made = Head { epoch: entry.epoch, revision: entry.revision, hash: None };
-        if item.value == self.head(&made).encode_to_vec() {
+        let Uncertain { ready, set } = uncertain;
+        if item.value == self.head(ready.position()).encode_to_vec() {
             standing.head_written = item.revision;
-            return self.publish(&set, &entry).await.map(drop);
+            return self.publish(&set, ready).await.map(drop);
         }
         // An earlier fence, whose own answer was lost.
         if item.value == head {
@@ -113,43 +106,39 @@ impl Desk {
     }
 
     /// Makes true what the store has.
-    async fn publish(&self, set: &ChangeSet, entry: &Entry) -> Result<wire::ChangeSet, Problem> {
-        if let Err(why) = self.node.directory.commit(entry).await {
+    async fn publish(&self, set: &ChangeSet, ready: Ready) -> Result<wire::ChangeSet, Problem> {
+        let (epoch, revision) = ready.position();
+        if let Err(why) = ready.publish(&self.node.directory).await {
             error!(cause = sentence(&why), "a change that the store has cannot be made true");
             return Err(self.node.problem(Reason::Internal, sentence(&why)));
         }
-        let (author, reason) = (&set.body.author, &set.body.reason);
-        let (epoch, revision, changes) = (entry.epoch, entry.revision, entry.changes.len());
-        info!(%author, epoch, revision, changes, change_set = %set.id, why = reason, "registry changed");
+        let (author, why, changes) = (&set.body.author, &set.body.reason, set.body.changes.len());
+        info!(%author, epoch, revision, changes, change_set = %set.id, why, "registry changed");
         Ok(write_change_set(set))
     }
 
     /// Everything that one change writes: objects, log, head, heads of scopes, the change set.
-    fn writes(&self, set: &ChangeSet, entry: &Entry) -> Result<Vec<Write>, KeyMalformed> {
-        let objects = entry.changes.iter().map(|change| {
-            let key = layout::object(&change.key())?;
-            Ok(match change {
+    fn writes(&self, set: &ChangeSet, ready: &Ready) -> Result<Vec<Write>, KeyMalformed> {
+        let objects = set.body.changes.iter().map(|written| {
+            let key = layout::object(&written.change.key())?;
+            Ok(match &written.change {
                 Change::Put(object) => Write::put(key, write_object(object).encode_to_vec()),
                 Change::Remove(_) => Write::Delete { key },
             })
         });
         let mut writes: Vec<Write> = objects.collect::<Result<_, KeyMalformed>>()?;
-        let body = write_entry(entry);
-        let (epoch, revision, hash) = (entry.epoch, entry.revision, Some(sha256(&body)));
-        let told = [directory::Entry { body, signature: None }];
-        let log = write_log(&told, &set.id.to_string());
-        let head = Head { epoch, revision, hash };
-        let heads = wire::StoredHeads { heads: vec![write_head("nation", head)] };
+        let (epoch, revision) = ready.position();
+        let log = write_log(&ready.entries(), &set.id.to_string());
+        let heads = wire::StoredHeads { heads: ready.heads() };
         writes.push(Write::put(layout::log(epoch, revision), log.encode_to_vec()));
-        writes.push(Write::put(layout::head(), self.head(&head).encode_to_vec()));
+        writes.push(Write::put(layout::head(), self.head((epoch, revision)).encode_to_vec()));
         writes.push(Write::put(layout::heads(), heads.encode_to_vec()));
         writes.extend(self.record(set));
         Ok(writes)
     }
 
-    fn head(&self, head: &Head) -> wire::StoredHead {
+    fn head(&self, (epoch, revision): (u64, u64)) -> wire::StoredHead {
         let mesh = &self.node.me.mesh;
-        let (epoch, revision) = (head.epoch, head.revision);
         let (mesh, domain) = (mesh.mesh.to_string(), mesh.domain().to_owned());
         wire::StoredHead { epoch, revision, mesh, domain }
     }

@@ -7,10 +7,15 @@ use mesh_core::change_set::Rules;
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{Directory, DirectoryError};
 use mesh_core::node::MeshDomain;
-use mesh_node::directory::LiveDirectory;
-use mesh_registry::held::{Held, HeldError};
+use mesh_node::directory::{DirectoryKeyError, DirectorySigner, LiveDirectory, NotTaken, Stored};
+use mesh_node::section::SignedDirectory;
+use mesh_proto::malformed::Malformed;
+use mesh_proto::wire::directory::v1 as wire;
+use mesh_registry::held::{Held, HeldError, decode};
+use mesh_registry::layout;
+use mesh_registry::log::read_log;
 use mesh_rt::file;
-use mesh_store::{Embedded, SteadyClock, Store, StoreError, StoreRevision};
+use mesh_store::{Embedded, PageOf, SteadyClock, Store, StoreError, StoreRevision};
 
 use crate::config::RegistrySection;
 
@@ -57,6 +62,10 @@ pub enum OpenError {
     Held(#[from] HeldError),
     #[error("registry: its objects do not fit together: {0}")]
     Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Signer(#[from] DirectoryKeyError),
+    #[error("registry: {0}")]
+    NotTaken(#[from] NotTaken),
     #[error("registry: is of mesh {found}, and this node belongs to {wanted}")]
     OtherMesh { found: String, wanted: String },
     #[error("registry.rules_file {}: {why}", file.display())]
@@ -64,24 +73,74 @@ pub enum OpenError {
 }
 
 impl Opened {
+    /// Reads what `section` names. With `signed`, the directory is told by scopes and signed.
     pub(crate) async fn read(
         section: &RegistrySection,
+        signed: Option<&SignedDirectory>,
         mesh: &MeshDomain,
     ) -> Result<Self, OpenError> {
+        let signer = signed.map(|signed| DirectorySigner::load(&signed.signing_key_file));
+        let signer = signer.transpose()?;
         let kept = open(section).await?;
         let held = Held::read(&*kept.store()).await?;
         if held.mesh != *mesh {
             let (found, wanted) = (held.mesh.domain().into(), mesh.domain().into());
             return Err(OpenError::OtherMesh { found, wanted });
         }
-        let nation = held.heads.iter().find(|(scope, _)| scope == "nation");
-        let hash = nation.and_then(|(_, head)| head.hash);
-        let head = Head { epoch: held.epoch, revision: held.revision, hash };
-        let objects = held.objects.into_values().collect();
-        let directory = Directory::build(held.mesh, head.position(), objects)?;
-        let directory = LiveDirectory::at(directory, head);
-        Ok(Self { kept, directory, head_written: held.head_written })
+        let head_written = held.head_written;
+        let directory = match signer {
+            Some(signer) => {
+                let log = last_log(&*kept.store(), &held).await?;
+                let stored = stored(held, log);
+                LiveDirectory::from_registry(mesh.clone(), stored, signer)?
+            }
+            None => plain(held)?,
+        };
+        Ok(Self { kept, directory, head_written })
     }
+}
+
+/// Epochs and revisions of the log that those who follow may still want.
+const LOG_RECORDS: u64 = 256;
+
+/// The last entries, the oldest first.
+async fn last_log(store: &dyn Store, held: &Held) -> Result<Vec<wire::Entry>, OpenError> {
+    let after = layout::log(held.epoch, held.revision.saturating_sub(LOG_RECORDS));
+    let mut entries = Vec::new();
+    let mut next = Some(PageOf::prefix(layout::prefix(layout::LOG)).after(after));
+    while let Some(of) = next {
+        let page = store.page(&of).await?;
+        next = of.next(&page);
+        for item in &page.items {
+            let malformed = |why: Malformed| HeldError::Malformed {
+                key: item.key.clone(),
+                why: why.to_string(),
+            };
+            entries.extend(read_log(&decode(item)?).map_err(malformed)?);
+        }
+    }
+    Ok(entries)
+}
+
+fn stored(held: Held, log: Vec<wire::Entry>) -> Stored {
+    let heads = held.heads.into_iter();
+    Stored {
+        epoch: held.epoch,
+        revision: held.revision,
+        objects: held.objects.into_values().collect(),
+        // What names no scope was checked where it was written.
+        heads: heads.filter_map(|(scope, head)| Some((scope.parse().ok()?, head))).collect(),
+        log,
+    }
+}
+
+fn plain(held: Held) -> Result<LiveDirectory, OpenError> {
+    let nation = held.heads.iter().find(|(scope, _)| scope == "nation");
+    let hash = nation.and_then(|(_, head)| head.hash);
+    let head = Head { epoch: held.epoch, revision: held.revision, hash };
+    let objects = held.objects.into_values().collect();
+    let directory = Directory::build(held.mesh, head.position(), objects)?;
+    Ok(LiveDirectory::at(directory, head))
 }
 
 async fn open(section: &RegistrySection) -> Result<Kept, OpenError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use hub_central::{Bound, Config};
-use mesh_certs::{Issued, LocalPki};
+use mesh_certs::{DirectoryKey, Issued, LocalPki};
 use mesh_core::directory::change::Object;
 use mesh_core::directory::{LinkKey, Objects};
 use mesh_core::node::{MeshDomain, NodeName, Subtree};
@@ -43,6 +43,7 @@ impl Files {
         let (_, stranger) = issue("omid.operators");
         let _ = issue("hub.health");
         let second = issue("nima.operators");
+        DirectoryKey::create(&folder.path().join("key")).unwrap();
         let link_keys = [&centre, &listed, &second].map(|(name, issued)| LinkKey {
             node: mesh.dns_name(name),
             spki_sha256: issued.spki_sha256,
@@ -58,6 +59,7 @@ impl Files {
     pub(crate) fn config(&self, from: &str, to: &str) -> Config {
         let text = r#"registry = { file = "registry.redb" }
 mesh = { id = "ir", domain = "mesh.ir" }
+directory = { key_file = "key/directory.pem", signing_key_file = "key/signing.key" }
 listen = { mesh = "127.0.0.1:0" }
 [tls]
 chain_file = "hub.centre/chain.pem"

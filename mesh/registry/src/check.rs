@@ -157,8 +157,8 @@ impl<'v> Check<'v> {
         }
         // The first entry of a scope in an epoch follows what was laid out whole.
         let before = self.scopes.get(&scope).filter(|head| head.epoch == body.epoch);
-        let previous = before.and_then(|head| head.hash).map_or([0; 32], |Digest(hash)| hash);
-        if body.previous_hash != previous[..] {
+        let previous = before.and_then(|head| head.hash);
+        if previous.is_some_and(|Digest(previous)| body.previous_hash != previous[..]) {
             return Err(format!("its entry of {scope} does not follow the one before"));
         }
         if let Some(verify) = self.verify {

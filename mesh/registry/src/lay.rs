@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_core::directory::change::ByKey;
-use mesh_core::directory::history::Head;
 use mesh_core::directory::{Directory, DirectoryError};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::MeshDomain;
@@ -17,7 +16,7 @@ use mesh_store::{
 };
 use prost::Message as _;
 
-use crate::held::{HeldError, check_version, write_head};
+use crate::held::{HeldError, check_version};
 use crate::layout;
 
 /// Writes in one commit while a registry is laid out, beside the mark that it is not finished.
@@ -32,8 +31,6 @@ pub struct Beginning {
     pub mesh: MeshDomain,
     pub epoch: u64,
     pub revision: u64,
-    /// Names of scopes that have a head.
-    pub scopes: Vec<String>,
     /// What the store is to hold beside head and heads: objects, log, change sets.
     pub items: Vec<(StoreKey, Bytes)>,
     /// Why it begins.
@@ -76,7 +73,7 @@ impl Beginning {
             Ok((layout::object(key)?, Bytes::from(encoded)))
         });
         let items = items.collect::<Result<_, LayError>>()?;
-        Ok(Self { mesh, epoch, revision, scopes: vec!["nation".into()], items, begun })
+        Ok(Self { mesh, epoch, revision, items, begun })
     }
 
     /// Lays it out in `store`, which must hold none. Half of one is none: the version comes last.
@@ -105,17 +102,15 @@ impl Beginning {
 
     /// What makes a registry of all that was written before.
     fn end(&self) -> [Write; 5] {
-        let Self { mesh, epoch, revision, scopes, begun, .. } = self;
+        let Self { mesh, epoch, revision, begun, .. } = self;
         let head = StoredHead {
             epoch: *epoch,
             revision: *revision,
             mesh: mesh.mesh.to_string(),
             domain: mesh.domain().into(),
         };
-        // Laid out whole: what comes next follows no entry.
-        let at = Head { epoch: *epoch, revision: *revision, hash: None };
-        let heads = scopes.iter().map(|scope| write_head(scope, at)).collect();
-        let heads = StoredHeads { heads };
+        // No scope has a head: the centre lays each out anew, and what comes next follows that.
+        let heads = StoredHeads::default();
         [
             Write::put(layout::head(), head.encode_to_vec()),
             Write::put(layout::heads(), heads.encode_to_vec()),

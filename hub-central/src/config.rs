@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mesh_node::section::{Admin, Limits, Listen, SignedDirectory};
+use mesh_registry::place::RegistrySection;
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
 
@@ -27,33 +28,20 @@ pub struct Config {
     pub drain: Drain,
 }
 
-/// `[registry]`: where the registry is kept, and what a change of it needs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegistrySection {
-    /// The embedded store: one file, for one process.
-    pub file: PathBuf,
-    /// How many approvals which change needs; without a file, none.
-    #[serde(default)]
-    pub rules_file: Option<PathBuf>,
-}
-
 impl Check for Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
+        self.registry.check()?;
         self.admin.check()?;
         self.limits.check()
     }
 
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
-        let mut files = vec![
-            ("registry.file", &mut self.registry.file),
-            ("admin.trust_file", &mut self.admin.trust_file),
-        ];
+        let mut files = vec![("admin.trust_file", &mut self.admin.trust_file)];
         if let Some(directory) = &mut self.directory {
             files.push(("directory.key_file", &mut directory.key_file));
             files.push(("directory.signing_key_file", &mut directory.signing_key_file));
         }
-        files.extend(self.registry.rules_file.iter_mut().map(|file| ("registry.rules_file", file)));
+        files.extend(self.registry.files());
         files.extend(self.tls.files());
         files
     }

@@ -20,6 +20,7 @@ use mesh_node::directory::LiveDirectory;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
 use mesh_node::{Node, NodeError};
+use mesh_registry::place::OpenStore;
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
@@ -27,9 +28,9 @@ use mesh_rt::telemetry;
 use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
 
-pub use self::config::{Config, RegistrySection};
+pub use self::config::Config;
 pub use self::registry::OpenError;
-use self::registry::{Desk, Kept, Opened, Registry};
+use self::registry::{Desk, Opened, Registry};
 use self::route::Centre;
 
 /// The name and version that the program shows.
@@ -42,7 +43,7 @@ pub struct Bound {
     lower: Lower,
     operators: Operators,
     registry: Registry,
-    kept: Kept,
+    kept: OpenStore,
     grace: Duration,
 }
 
@@ -74,7 +75,7 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
 impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
         // A running centre has the store, so that it cannot be opened; all else is loaded.
-        registry::check(&self.registry).map_err(CmdError::usage)?;
+        self.registry.is_there().map_err(CmdError::usage)?;
         let (mesh, position) = (self.mesh.domain().clone(), DirectoryPosition::default());
         let empty = Directory::build(mesh, position, Objects::default());
         let empty = LiveDirectory::in_memory(empty.map_err(CmdError::failure)?);

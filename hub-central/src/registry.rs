@@ -22,7 +22,7 @@ use tracing::info;
 pub(crate) use self::desk::Desk;
 use self::desk::Standing;
 pub use self::opened::OpenError;
-pub(crate) use self::opened::{Kept, Opened, check, rules};
+pub(crate) use self::opened::{Opened, rules};
 
 mod desk;
 mod judge;

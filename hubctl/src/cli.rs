@@ -15,11 +15,12 @@ use mesh_rt::exit::{CmdError, run_main};
 
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
+use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
 use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs};
 use crate::topology::{NodeView, Part, tree};
-use crate::{directory, pki, registry, status, top, topology};
+use crate::{directory, keeping, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -61,6 +62,9 @@ enum Command {
     /// List, show and decide of change sets
     #[command(subcommand)]
     Change(Change),
+    /// Lay the registry out, carry it away and back, and check it
+    #[command(subcommand)]
+    Registry(Keeping),
     /// List what the registry holds
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
@@ -164,6 +168,7 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
         Command::Change(command) => registry::change(&load()?, command, output).await,
+        Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {

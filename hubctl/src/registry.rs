@@ -21,6 +21,7 @@ use mesh_rt::exit::CmdError;
 pub(crate) use self::apply::{ApplyArgs, apply};
 pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
+pub(crate) use self::json::value;
 pub(crate) use self::list::{GetArgs, get};
 use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
 use crate::config::Config;

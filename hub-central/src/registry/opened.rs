@@ -1,7 +1,6 @@
 //! Opening the store that `[registry]` names, and reading from it what the centre begins with.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use mesh_core::change_set::Rules;
 use mesh_core::directory::history::Head;
@@ -14,10 +13,9 @@ use mesh_proto::wire::directory::v1 as wire;
 use mesh_registry::held::{Held, HeldError, decode};
 use mesh_registry::layout;
 use mesh_registry::log::read_log;
+use mesh_registry::place::{OpenStore, PlaceError, RegistrySection};
 use mesh_rt::file;
-use mesh_store::{Embedded, PageOf, SteadyClock, Store, StoreError, StoreRevision};
-
-use crate::config::RegistrySection;
+use mesh_store::{PageOf, Store, StoreError, StoreRevision};
 
 /// Largest file of rules.
 const RULES_BYTES_MAX: u64 = 64 * 1024;
@@ -25,37 +23,16 @@ const RULES_BYTES_MAX: u64 = 64 * 1024;
 /// A registry that was read.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) kept: Kept,
+    pub(crate) kept: OpenStore,
     pub(crate) directory: LiveDirectory,
     pub(crate) head_written: StoreRevision,
-}
-
-/// The store that is open. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) enum Kept {
-    Embedded(Arc<Embedded>),
-}
-
-impl Kept {
-    pub(crate) fn store(&self) -> Arc<dyn Store> {
-        match self {
-            Self::Embedded(store) => Arc::clone(store) as Arc<dyn Store>,
-        }
-    }
-
-    /// Lets go of it, so that another process may open it.
-    pub(crate) async fn close(&self) {
-        match self {
-            Self::Embedded(store) => store.close().await,
-        }
-    }
 }
 
 /// A registry that the centre cannot begin with. Each sentence names what to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("registry.file {}: is not there; lay a registry out with `hubctl registry init`", .0.display())]
-    Absent(PathBuf),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     #[error("registry: {0}")]
     Store(#[from] StoreError),
     #[error("registry: {0}")]
@@ -81,7 +58,8 @@ impl Opened {
     ) -> Result<Self, OpenError> {
         let signer = signed.map(|signed| DirectorySigner::load(&signed.signing_key_file));
         let signer = signer.transpose()?;
-        let kept = open(section).await?;
+        section.is_there()?;
+        let kept = section.open().await?;
         let held = Held::read(&*kept.store()).await?;
         if held.mesh != *mesh {
             let (found, wanted) = (held.mesh.domain().into(), mesh.domain().into());
@@ -141,18 +119,6 @@ fn plain(held: Held) -> Result<LiveDirectory, OpenError> {
     let objects = held.objects.into_values().collect();
     let directory = Directory::build(held.mesh, head.position(), objects)?;
     Ok(LiveDirectory::at(directory, head))
-}
-
-async fn open(section: &RegistrySection) -> Result<Kept, OpenError> {
-    check(section)?;
-    let clock = Arc::new(SteadyClock::default());
-    Ok(Kept::Embedded(Arc::new(Embedded::open(&section.file, clock).await?)))
-}
-
-/// What can be said of the store without opening it, which only one process may.
-pub(crate) fn check(section: &RegistrySection) -> Result<(), OpenError> {
-    // The store would make an empty one, and an empty registry denies everything.
-    if section.file.is_file() { Ok(()) } else { Err(OpenError::Absent(section.file.clone())) }
 }
 
 /// The rules of approval; none without a file.

@@ -11,3 +11,6 @@ pub mod held;
 pub mod lay;
 pub mod layout;
 pub mod log;
+pub mod moved;
+pub mod place;
+pub mod signed;

@@ -97,8 +97,8 @@ fn read_lifecycle(lifecycle: wire::ServiceLifecycle) -> Result<Lifecycle, Malfor
         Ok(Notice { fa: parse("notice.fa", &notice.fa)?, en: parse("notice.en", &notice.en)? })
     });
     Ok(Lifecycle {
-        disabled: lifecycle.disabled,
-        retired: lifecycle.retired,
+        disabled_since: lifecycle.disabled_since_unix_ms.map(UnixMs),
+        retired_at: lifecycle.retired_at_unix_ms.map(UnixMs),
         deprecated: deprecated.transpose()?,
         maintenance: maintenance.transpose()?,
         next_major: (next_major != 0).then_some(next_major),
@@ -108,8 +108,8 @@ fn read_lifecycle(lifecycle: wire::ServiceLifecycle) -> Result<Lifecycle, Malfor
 
 fn write_lifecycle(lifecycle: &Lifecycle) -> wire::ServiceLifecycle {
     wire::ServiceLifecycle {
-        disabled: lifecycle.disabled,
-        retired: lifecycle.retired,
+        disabled_since_unix_ms: lifecycle.disabled_since.map(|since| since.0),
+        retired_at_unix_ms: lifecycle.retired_at.map(|at| at.0),
         deprecated: lifecycle.deprecated.map(|Deprecation { since, retire_at }| {
             wire::Deprecation { since_unix_ms: since.0, retire_at_unix_ms: retire_at.0 }
         }),

@@ -10,12 +10,12 @@ use crate::time::UnixMs;
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lifecycle {
-    /// Switched off until somebody switches it on again.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub disabled: bool,
-    /// Switched off for good.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub retired: bool,
+    /// Switched off from then on, until somebody switches it on again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_since: Option<UnixMs>,
+    /// Switched off from then on, for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<UnixMs>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<Deprecation>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -61,8 +61,8 @@ fn operation(dice: &mut Dice, index: usize, id: OperationId) -> Operation {
 
 fn lifecycle(dice: &mut Dice, major: u16) -> Lifecycle {
     Lifecycle {
-        disabled: dice.one_in(2),
-        retired: dice.one_in(2),
+        disabled_since: dice.maybe(moment),
+        retired_at: dice.maybe(moment),
         deprecated: dice.maybe(|dice| {
             let (since, retire_at) = period(dice);
             Deprecation::new(since, retire_at).expect("one follows the other")
@@ -74,6 +74,10 @@ fn lifecycle(dice: &mut Dice, major: u16) -> Lifecycle {
         next_major: dice.maybe(|dice| dice.within(u64::from(major) + 1..=10_000) as u16),
         notice: dice.maybe(|dice| Notice { fa: sentence(dice), en: sentence(dice) }),
     }
+}
+
+fn moment(dice: &mut Dice) -> UnixMs {
+    UnixMs(dice.within(0..=u64::MAX))
 }
 
 fn period(dice: &mut Dice) -> (UnixMs, UnixMs) {

@@ -21,5 +21,6 @@ pub mod route;
 pub mod service;
 pub mod sla;
 pub mod split_view;
+pub mod standards;
 pub mod text;
 pub mod time;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -33,7 +33,7 @@ use crate::fields;
 use crate::inflow::sha256;
 use crate::local::Cut;
 use crate::payload::{Payload, is_unreadable};
-use crate::problem::{Refusal, respond};
+use crate::problem::{Refusal, respond, written};
 use crate::r1::{self, Asked, Flaw};
 use crate::sunset::Sunset;
 
@@ -95,6 +95,18 @@ impl Consumer {
                 respond(&refusal, exchange, r1::message_id(&head.headers).as_deref())
             }
         }
+    }
+
+    /// What an application is told that sent no request at all, for which HTTP has `status`: the
+    /// headers and the body.
+    pub(crate) fn unreadable(&self, status: StatusCode) -> (String, String) {
+        let exchange = self.new_id();
+        let mut record = self.agent.record(Side::Consumer, Instant::now());
+        record.number(exchange);
+        let flaw = r1::unreadable(status);
+        let problem = self.agent.problem(flaw.reason, flaw.detail);
+        record.failed(&problem);
+        written(&Refusal { status, ..problem.into() }, exchange)
     }
 
     async fn ask(

@@ -41,8 +41,7 @@ pub(crate) fn decide<'d>(
         return Err(Flaw::new(Reason::ClientUnknown, detail));
     }
     // Without a permission, whether the service exists is nobody's business.
-    let permissions = directory.permissions(own, &asked.service).into_iter();
-    let permissions: Vec<&Permission> = permissions.collect();
+    let permissions: Vec<_> = directory.permissions(own, &asked.service).collect();
     let service = directory.service(&asked.service).filter(|_| !permissions.is_empty());
     let service = service.ok_or_else(not_permitted)?;
     let operation = find_operation(service, asked)?;

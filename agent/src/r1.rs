@@ -20,9 +20,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::Version;
 use http::header::{HOST, HeaderMap, HeaderName};
 use http::request::Parts;
+use http::{StatusCode, Version};
 use mesh_core::access::Refused;
 use mesh_core::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use mesh_core::exchange::{IdempotencyKey, Pseudonym};
@@ -91,6 +91,20 @@ impl Flaw {
 
     fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Reason::RequestMalformed, detail)
+    }
+}
+
+/// What is wrong with bytes of which no head could be read; HTTP has `status` for it.
+pub(crate) fn unreadable(status: StatusCode) -> Flaw {
+    match status {
+        StatusCode::URI_TOO_LONG => {
+            Flaw::new(Reason::RequestTooLarge, "the request's target is too long to be read")
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            let detail = "the request's head is too large to be read, or has more than 100 headers";
+            Flaw::new(Reason::RequestTooLarge, detail)
+        }
+        _ => Flaw::malformed("the request's head is not well-formed HTTP/1.1"),
     }
 }
 

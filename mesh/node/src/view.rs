@@ -14,7 +14,7 @@ use mesh_rt::memory::resident_bytes;
 
 use crate::lower::HandshakeCounts;
 use crate::node::Node;
-use crate::operators::Expected;
+use crate::operators::{Expected, ServicesAway};
 
 /// A node's view of itself. An agent has no lower side, the centre no upper one.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct View {
     pub(crate) lower: Option<(Arc<Peers>, HandshakeCounts)>,
     /// The lower neighbours that the directory says there should be.
     pub(crate) expected: Expected,
+    pub(crate) services_away: ServicesAway,
 }
 
 impl NodeView for View {
@@ -42,6 +43,7 @@ impl NodeView for View {
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
             resident_bytes: resident_bytes().unwrap_or_default(),
+            services_away: (self.services_away.0)(),
         }
     }
 

@@ -65,9 +65,19 @@ impl EtcdCluster {
 
     /// As [`Self::start`], with other settings.
     pub fn start_with(setting: Setting) -> Self {
+        Self::start_among(setting, None)
+    }
+
+    /// Another cluster, of one member, which believes whom this one believes. Its certificates are
+    /// of this one, so it must not outlive it.
+    pub fn start_twin(&self) -> Self {
+        Self::start_among(Setting::default(), Some(&self.pki))
+    }
+
+    fn start_among(setting: Setting, pki: Option<&Pki>) -> Self {
         let mut last = String::new();
         for _ in 0..STARTS_MAX {
-            match Self::try_start(&setting) {
+            match Self::try_start(&setting, pki) {
                 Ok(cluster) => return cluster,
                 Err(problem) => last = problem,
             }
@@ -75,9 +85,9 @@ impl EtcdCluster {
         panic!("etcd did not come up: {last}");
     }
 
-    fn try_start(setting: &Setting) -> Result<Self, String> {
+    fn try_start(setting: &Setting, pki: Option<&Pki>) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let pki = Pki::create(folder.path());
+        let pki = pki.cloned().unwrap_or_else(|| Pki::create(folder.path()));
         let ports = free_ports(setting.members);
         let mut members = Vec::new();
         for index in 0..setting.members {

@@ -108,7 +108,7 @@ fn name(alarm: AlarmType) -> &'static str {
 fn unanswered(verdict: Verdict) -> StoreError {
     match verdict {
         Verdict::NotSent(check) | Verdict::Doubtful(check) => StoreError::Unavailable { check },
-        Verdict::Refused(refusal) => refusal.into(),
+        Verdict::Refused(refusal) => refusal.into_error(),
     }
 }
 

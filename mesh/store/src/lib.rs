@@ -6,6 +6,7 @@
 //! read until the store is told to forget it.
 
 mod commit;
+mod embedded;
 mod error;
 mod etcd;
 mod key;
@@ -15,6 +16,7 @@ mod store;
 mod watch;
 
 pub use commit::{COMMIT_BYTES_MAX, Commit, CommitRefused, GUARDS_MAX, Guard, WRITES_MAX, Write};
+pub use embedded::{Embedded, LEASES_MAX, LeaseClock, SteadyClock};
 pub use error::{CommitError, StoreError};
 pub use etcd::{
     EtcdConfig, EtcdEndpoint, EtcdEndpoints, EtcdMalformed, EtcdMember, EtcdMemberState,

@@ -36,7 +36,7 @@ async fn keep_alive(members: &Members, lease: LeaseId) -> Result<(), StoreError>
     match members.ask(&request).await.result {
         Ok(answer) if 0 < answer.ttl => Ok(()),
         Ok(_) | Err(Refusal::LeaseUnknown) => Err(StoreError::LeaseEnded { lease }),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn revoke(etcd: &Etcd, lease: LeaseId) -> Result<(), StoreError
         // An earlier try, whose answer was lost.
         Err(Refusal::LeaseUnknown) if is_doubtful => Ok(()),
         Err(Refusal::LeaseUnknown) => Err(StoreError::LeaseEnded { lease }),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn is_alive(members: &Members, lease: LeaseId) -> Result<bool, 
     match members.ask(&request).await.result {
         Ok(answer) => Ok(0 <= answer.ttl),
         Err(Refusal::LeaseUnknown) => Ok(false),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -75,7 +75,7 @@ async fn grant_seconds(members: &Members, seconds: u64) -> Result<LeaseId, Store
                     return Ok(LeaseId(id));
                 }
             }
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) => return Err(refusal.into_error()),
         }
     }
 }

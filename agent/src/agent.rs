@@ -8,7 +8,8 @@ use mesh_core::id::OperationId;
 use mesh_core::operation::OperationKind;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::Spawn;
-use mesh_node::LiveDirectory;
+use mesh_node::standing::Stale;
+use mesh_node::{LiveDirectory, Standing};
 use mesh_rt::clock::Clock;
 use mesh_rt::metrics::{Counters, InFlight};
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ pub struct Agent {
     /// Its name in errors and timings.
     pub hop: HopName,
     pub directory: LiveDirectory,
+    /// What it may serve, and by which directory it decides.
+    pub standing: Standing,
     pub counters: Counters,
     pub clock: Arc<dyn Clock>,
     /// The owner of its tasks.
@@ -32,6 +35,12 @@ impl Agent {
     /// A problem that this agent found.
     pub(crate) fn problem(&self, reason: Reason, detail: impl Into<String>) -> Problem {
         Problem::new(reason, self.hop.clone(), detail)
+    }
+
+    /// May this agent serve, a service that is `sensitive` or not?
+    pub(crate) fn serves(&self, sensitive: bool) -> Result<(), Problem> {
+        let stale = |stale: Stale| self.problem(Reason::DirectoryStale, stale.to_string());
+        self.standing.serves(sensitive).map_err(stale)
     }
 
     /// Counts an exchange that begins here; it took until `began` to get here.
@@ -95,7 +104,7 @@ impl Record {
     pub(crate) fn failed(&mut self, problem: &Problem) {
         let Some(in_flight) = self.in_flight.take() else { return };
         in_flight.failed(problem, &self.hop);
-        let Problem { reason, hop, detail } = problem;
+        let Problem { reason, hop, detail, .. } = problem;
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);
         match self.names.as_deref() {

@@ -16,7 +16,9 @@ mod local;
 mod payload;
 mod problem;
 mod provide;
+mod pulse;
 mod r1;
+mod sunset;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use self::backend::Backends;
 pub use self::config::{Backend, BackendUrl, Config, ParseUrlError};
 pub use self::local::Local;
 pub use self::provide::Provider;
+use self::pulse::Pulse;
 
 /// The name and version that the program shows.
 pub const PROGRAM: Program = Program { name: "agent", version: env!("CARGO_PKG_VERSION") };
@@ -117,6 +120,7 @@ impl Bound {
             system: config.system,
             hop: node.hop(),
             directory: node.directory.clone(),
+            standing: node.standing.clone(),
             counters: node.counters.clone(),
             clock: Arc::clone(&node.clock),
             spawn: node.spawn(),
@@ -148,11 +152,14 @@ impl Bound {
             warn!(%service, "the directory has no such service, so nobody can ask for it");
         }
         let hub = upper.node.clone();
+        let pulse = Pulse::new(backends.all(), Arc::clone(&node.clock));
         let provider = Arc::new(Provider::new(agent.clone(), backends));
         let uplink = start_uplink(&node, upper, provider, random.random())?;
         let consumer = Consumer::new(agent, Arc::clone(&uplink), hub.clone(), random);
-        let sides = Sides { upper: Some((hub, Arc::clone(&uplink))), ..Sides::default() };
-        let served = operators.serve(&node, sides);
+        let services_away = pulse.services_away();
+        let upper = Some((hub, Arc::clone(&uplink)));
+        let served = operators.serve(&node, Sides { upper, services_away, ..Sides::default() });
+        node.drain.spawn(pulse.watch(node.drain.clone()));
         let drain = node.drain.clone();
         node.drain.spawn(async move {
             // The link goes last: what applications have under way still needs it.

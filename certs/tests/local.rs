@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use mesh_certs::local::FileError;
-use mesh_certs::{AuthorityError, Issued, LocalPki, PkiError};
+use mesh_certs::{AuthorityError, DirectoryKey, Issued, LocalPki, PkiError};
 use mesh_core::node::{MeshDomain, Subtree};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -160,4 +160,26 @@ fn a_damaged_pki_is_not_opened() {
         };
         assert!(fits, "{what}: {error:?}");
     }
+}
+
+#[test]
+fn a_directory_key_is_two_files_of_which_one_is_private() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("directory");
+    let key = DirectoryKey::create(&dir).unwrap();
+    let private = fs::read_to_string(&key.signing_key_file).unwrap();
+    let public = fs::read_to_string(&key.key_file).unwrap();
+    assert!(private.starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");
+    assert!(public.starts_with("-----BEGIN PUBLIC KEY-----"), "{public}");
+    assert_eq!(public, key.public_pem);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |file: &Path| fs::metadata(file).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&key.signing_key_file), mode(&key.key_file)), (0o600, 0o644));
+    }
+    let again = DirectoryKey::create(&dir);
+    assert!(matches!(again, Err(PkiError::File(FileError::Exists { .. }))), "{again:?}");
+    let other = DirectoryKey::create(&temp.path().join("next")).unwrap();
+    assert_ne!(other.spki_sha256, key.spki_sha256);
 }

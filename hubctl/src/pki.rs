@@ -1,4 +1,5 @@
-//! `hubctl pki`: a local PKI on disk by one command, and a certificate for a node by another.
+//! `hubctl pki`: a local PKI on disk by one command, a certificate for a node by another, and the
+//! key of the directory by a third.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,6 +12,8 @@ use mesh_rt::exit::CmdError;
 use serde::Serialize;
 
 use crate::output::{Columns, Format, Told};
+
+pub(crate) mod directory_key;
 
 /// What `pki create` is asked for.
 #[derive(Debug)]

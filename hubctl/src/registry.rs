@@ -52,8 +52,12 @@ pub(crate) enum Kind {
     Service,
     #[value(name = "permissions", alias = "permission")]
     Permission,
+    #[value(name = "agreements", alias = "agreement")]
+    Agreement,
     #[value(name = "link-keys", alias = "link-key")]
     LinkKey,
+    #[value(name = "directory-keys", alias = "directory-key")]
+    DirectoryKey,
 }
 
 /// The registry holds nothing under a name.
@@ -150,7 +154,9 @@ impl Kind {
             Self::System => ObjectKind::System,
             Self::Service => ObjectKind::Service,
             Self::Permission => ObjectKind::Permission,
+            Self::Agreement => ObjectKind::Agreement,
             Self::LinkKey => ObjectKind::LinkKey,
+            Self::DirectoryKey => ObjectKind::DirectoryKey,
         }
     }
 

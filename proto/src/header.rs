@@ -155,8 +155,11 @@ pub(crate) fn read_position(
     position: Option<wire::DirectoryPosition>,
 ) -> Result<DirectoryPosition, Malformed> {
     let position = position.ok_or(Malformed::missing("directory"))?;
-    absent("directory.root", position.root.is_empty())?;
-    Ok(DirectoryPosition { epoch: position.epoch, revision: position.revision, root: None })
+    let root = match &position.root[..] {
+        [] => None,
+        root => Some(digest("directory.root", root)?),
+    };
+    Ok(DirectoryPosition { epoch: position.epoch, revision: position.revision, root })
 }
 
 /// A position as it stands in headers, hellos and status answers.
@@ -217,7 +220,7 @@ mod tests {
             operator: Some("desk-7".parse().unwrap()),
             idempotency_key: Some("k-1".parse().unwrap()),
             retry_of: Some(ExchangeId::new(1_795_000_000_000, [9; 10])),
-            directory: DirectoryPosition { epoch: 1, revision: 5, root: None },
+            directory: DirectoryPosition { epoch: 1, revision: 5, root: Some(Digest([9; 32])) },
         }
     }
 
@@ -282,8 +285,8 @@ mod tests {
             ("idempotency_key: ", |h| h.idempotency_key = "x".repeat(129)),
             ("retry_of: ", |h| h.retry_of = Bytes::from_static(b"x")),
             ("directory: is missing", |h| h.directory = None),
-            ("directory.root: belongs to a later", |h| {
-                h.directory.get_or_insert_default().root = Bytes::from_static(&[3; 32]);
+            ("directory.root: is 31 bytes", |h| {
+                h.directory.get_or_insert_default().root = Bytes::from_static(&[3; 31]);
             }),
             ("sealing: belongs to a later", |h| h.sealing = Some(wire::Sealing::default())),
             ("service_version: belongs to a later", |h| h.service_version = "1.4".into()),

@@ -24,7 +24,7 @@ use mesh_link::lane::{Accept, Lane};
 use mesh_link::peers::Peers;
 use mesh_link::relay::{Flows, relay};
 use mesh_link::serve::{Admit, service};
-use mesh_node::LiveDirectory;
+use mesh_node::{LiveDirectory, Standing};
 use mesh_proto::header::read_request;
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::Drain;
@@ -149,6 +149,7 @@ fn agent(system: &str, directory: &Arc<Directory>, drain: &Drain) -> (Agent, Nod
         system: system.parse().unwrap(),
         hop: HopName::from(&name(system)),
         directory: LiveDirectory::in_memory(Directory::clone(directory)),
+        standing: Standing::at_the_centre(Arc::new(SystemClock)),
         counters: Counters::default(),
         clock: Arc::new(SystemClock),
         spawn: Spawn::new(move |task| owner.spawn(task)),
@@ -246,7 +247,7 @@ impl Accept for Door {
         let lane = self.hub.peers.lane(&to, incoming.lane.kind()).unwrap();
         let me: HopName = "hub.economy".parse().unwrap();
         let flows = Flows { request: "asks".into(), answer: "answers".into() };
-        tokio::spawn(async move { relay(incoming, &lane, &me, flows).await });
+        tokio::spawn(async move { relay(incoming, &lane, &me, flows, &|_| Ok(())).await });
     }
 }
 
@@ -271,11 +272,9 @@ fn directory() -> Directory {
         cluster: Some("economy".parse().unwrap()),
         attributes: [].into(),
     };
-    let operation = |(id, method, path, kind): (&str, &str, &str, OperationKind)| Operation {
-        id: id.parse().unwrap(),
-        kind,
-        method: method.parse().unwrap(),
-        path: path.parse().unwrap(),
+    let operation = |(id, method, path, kind): (&str, &str, &str, OperationKind)| {
+        let (method, path) = (method.parse().unwrap(), path.parse().unwrap());
+        Operation::rest(id.parse().unwrap(), kind, method, path)
     };
     let operations: Vec<Operation> = [
         ("getPerson", "GET", "/persons/{id}", OperationKind::Inquiry),
@@ -291,9 +290,8 @@ fn directory() -> Directory {
     let services = [IDENTITY, FAULTY, CLOSED, ABSENT];
     let hidden = "ir/gov/registry/persons/hidden.v1";
     let offered = services.into_iter().chain([hidden]).map(|address| Service {
-        address: address.parse().unwrap(),
         timeout_ms: 20_000,
-        operations: operations.clone(),
+        ..Service::new(address.parse().unwrap(), operations.clone())
     });
     let allowed = ["getPerson", "headPerson", "echo", "addPerson"];
     let permissions = services.iter().enumerate().map(|(index, service)| Permission {
@@ -316,7 +314,7 @@ fn directory() -> Directory {
         systems: vec![system(CONSUMER), system(PROVIDER)],
         services: offered.collect(),
         permissions: permissions.collect(),
-        link_keys: Vec::new(),
+        ..Objects::default()
     };
     let position = DirectoryPosition { epoch: 1, revision: 7, root: None };
     Directory::build(mesh(), position, objects).unwrap()

@@ -101,7 +101,7 @@ impl Written {
 
     /// This, and what `other` says besides.
     pub fn join(mut self, other: Self) -> Result<Self, SourceError> {
-        let Objects { clusters, agencies, systems, services, permissions, link_keys } =
+        let Objects { clusters, agencies, systems, services, permissions, link_keys, .. } =
             other.objects;
         self.objects.clusters.extend(clusters);
         self.objects.agencies.extend(agencies);

@@ -107,7 +107,9 @@ pub(crate) async fn apply(
     }
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
-    let removable = |kind| args.prune && kind != ObjectKind::LinkKey;
+    // What was signed is ended by its parties, and keys come and go with their nodes.
+    let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
+    let removable = |kind| args.prune && !kept.contains(&kind);
     let changes = change::diff(&registry.objects, &want, removable);
     judge(&registry, &written, &changes)?;
 
@@ -233,7 +235,9 @@ async fn reach(config: &Config, head: Head) -> Result<Reach, CmdError> {
 
 fn unmentioned(have: &ByKey, want: &ByKey, pruned: bool) -> usize {
     let stays = |key: &&change::Key| {
-        key.kind() != ObjectKind::LinkKey && !want.contains_key(key) && !pruned
+        let apart = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement]
+            .contains(&key.kind());
+        !apart && !want.contains_key(key) && !pruned
     };
     have.keys().filter(stays).count()
 }

@@ -6,6 +6,7 @@ use mesh_core::directory::change::{ByKey, Change, Key, Object};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::agreement;
 use crate::output::printable;
 
 /// One change, beside what was there before.
@@ -76,7 +77,9 @@ fn fields_of(object: &Object) -> Map<String, Value> {
         Object::System(system) => serde_json::to_value(system),
         Object::Service(service) => serde_json::to_value(service),
         Object::Permission(given) => serde_json::to_value(given),
+        Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
+        Object::DirectoryKey(key) => serde_json::to_value(key),
     };
     let Ok(Value::Object(mut fields)) = value else { return Map::new() };
     for own in own_names(&object.key()) {
@@ -87,9 +90,10 @@ fn fields_of(object: &Object) -> Map<String, Value> {
 
 fn own_names(key: &Key) -> &'static [&'static str] {
     match key {
-        Key::Cluster(_) | Key::Permission(_) => &["id"],
+        Key::Cluster(_) | Key::Permission(_) | Key::Agreement(_) => &["id"],
         Key::Agency(_) | Key::System(_) | Key::Service(_) => &["address"],
         Key::LinkKey(..) => &["node", "spki_sha256"],
+        Key::DirectoryKey(_) => &["public_key"],
     }
 }
 

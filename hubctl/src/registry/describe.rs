@@ -89,6 +89,7 @@ impl Surroundings<'_> {
             Object::System(system) => self.system(system),
             Object::Service(service) => self.service(service),
             Object::Permission(given) => self.permission(given),
+            Object::Agreement(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
             Object::LinkKey(key) => self.link_key(key),
         }
     }
@@ -151,8 +152,7 @@ impl Surroundings<'_> {
                 OperationKind::Inquiry => "inquiry",
                 OperationKind::Submission => "submission",
             };
-            let call = format!("{} {}", operation.method.name(), operation.path);
-            vec![operation.id.to_string(), kind.into(), call]
+            vec![operation.id.to_string(), kind.into(), operation.call.to_string()]
         });
         let operations = List { title: "operations", rows: operations.collect() };
         let consumers = self.permissions(

@@ -9,6 +9,7 @@ use mesh_rt::exit::CmdError;
 use serde_json::Value;
 
 use super::{Kind, Registry, centre};
+use crate::agreement;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told};
 
@@ -42,7 +43,9 @@ pub(super) fn value(object: &Object) -> Value {
         Object::System(system) => serde_json::to_value(system),
         Object::Service(service) => serde_json::to_value(service),
         Object::Permission(given) => serde_json::to_value(given),
+        Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
+        Object::DirectoryKey(key) => serde_json::to_value(key),
     };
     value.unwrap_or_default()
 }
@@ -82,7 +85,11 @@ impl<'r> Counted<'r> {
                 Object::Permission(given) => {
                     add(&mut counted.permissions_of_service, given.service.to_string());
                 }
-                Object::Cluster(_) | Object::Agency(_) | Object::LinkKey(_) => {}
+                Object::Cluster(_)
+                | Object::Agency(_)
+                | Object::Agreement(_)
+                | Object::LinkKey(_)
+                | Object::DirectoryKey(_) => {}
             }
         }
         counted
@@ -96,7 +103,9 @@ fn table(kind: Kind, objects: &[&Object], counted: &Counted<'_>) -> String {
         Kind::System => (&["SYSTEM", "CLUSTER", "HOME", "ATTRIBUTES", "SERVICES"], &[4]),
         Kind::Service => (&["SERVICE", "OPERATIONS", "TIMEOUT MS", "PERMISSIONS"], &[2, 3]),
         Kind::Permission => (&["PERMISSION", "CONSUMER", "SERVICE", "OPERATIONS", "PURPOSES"], &[]),
+        Kind::Agreement => (&["AGREEMENT", "TITLE", "CONSUMER", "SERVICE"], &[]),
         Kind::LinkKey => (&["NODE", "SHA-256 OF ITS PUBLIC KEY"], &[]),
+        Kind::DirectoryKey => (&["PUBLIC KEY"], &[]),
     };
     let mut columns = Columns::new(header).numbers(numbers);
     for object in objects {
@@ -144,6 +153,12 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
             given.operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             given.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         ],
+        Object::Agreement(agreement) => {
+            let terms = agreement.terms();
+            let parties = (terms.consumer.to_string(), terms.service.to_string());
+            vec![agreement.id().to_string(), terms.title.clone(), parties.0, parties.1]
+        }
+        Object::DirectoryKey(key) => vec![key.public_key.to_string()],
         Object::LinkKey(key) => vec![key.node.clone(), key.spki_sha256.to_string()],
     }
 }

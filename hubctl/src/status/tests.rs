@@ -1,10 +1,10 @@
 //! The rows of fixed answers, to the letter.
 
 use mesh_core::node::{MeshDomain, NodeName};
-use mesh_proto::wire::admin::v1::{Counters, FailureCount};
+use mesh_proto::wire::admin::v1::{self as wire, Counters, FailureCount, Following};
 use mesh_proto::wire::exchange::v1::DirectoryPosition;
 
-use super::*;
+use super::{AskError, DAY_MS, Row, ServiceAway, StatusResponse, all_ready, table, table_within};
 use crate::client::Unanswered;
 
 const NOW_MS: u64 = 1_767_225_600_000;
@@ -41,6 +41,8 @@ fn answer() -> StatusResponse {
         }),
         certificate_expires_unix_ms: NOW_MS + 9 * DAY + 1,
         resident_bytes: 24 << 20,
+        following: None,
+        services_away: Vec::new(),
     }
 }
 
@@ -52,12 +54,18 @@ fn rows() -> Vec<Row> {
         certificate_expires_unix_ms: NOW_MS + DAY - 1,
         counters: Some(Counters::default()),
         software: "hub-cluster 0.1.0".into(),
+        following: Some(Following {
+            freshness: wire::Freshness::Warned.into(),
+            last_heartbeat_unix_ms: NOW_MS - 120_000,
+            ..Following::default()
+        }),
         ..answer()
     };
     let draining = StatusResponse {
         ready: false,
         draining: true,
         certificate_expires_unix_ms: NOW_MS - 1,
+        following: None,
         ..waiting.clone()
     };
     let why = "connection refused".into();
@@ -76,6 +84,28 @@ fn rows() -> Vec<Row> {
 fn a_table_for_eyes() {
     let table = table(&rows(), NOW_MS);
     assert_eq!(table, include_str!("table.txt"), "\n{table}");
+}
+
+#[test]
+fn a_terminal_of_80_columns_gets_what_fits() {
+    let mut all = rows();
+    let away = ServiceAway {
+        service: "ir/gov/civil-registration/persons/identity.v1".into(),
+        why: "refuses connections".into(),
+        since_unix_ms: NOW_MS - 5_000,
+    };
+    let persons = StatusResponse { services_away: vec![away], ..answer() };
+    all.push(Row::new(&node("persons.civil-registration.gov.edge"), &Ok(persons), NOW_MS));
+    let table = table_within(&all, NOW_MS, Some(80));
+    assert_eq!(table, include_str!("narrow.txt"), "\n{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let away = serde_json::to_value(&all[4]).unwrap()["services_away"].clone();
+    let want = serde_json::json!([{
+        "service": "ir/gov/civil-registration/persons/identity.v1",
+        "why": "refuses connections",
+        "since_unix_ms": NOW_MS - 5_000,
+    }]);
+    assert_eq!(away, want);
 }
 
 #[test]
@@ -105,6 +135,9 @@ fn json_for_programs() {
         "certificate_days_left": 9,
         "directory_epoch": 1,
         "directory_revision": 7,
+        "services_away": [],
+        "directory_root": null,
+        "following": null,
     });
     assert_eq!(serde_json::to_value(&rows[0]).unwrap(), want);
     let lost = serde_json::to_value(&rows[3]).unwrap();

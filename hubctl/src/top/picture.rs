@@ -8,7 +8,7 @@ use mesh_core::reason::Reason;
 
 use super::sample::{Pace, Sample};
 use super::watch::Watched;
-use crate::status::{Failures, State};
+use crate::status::{Away, Failures, State};
 use crate::topology::{Link, NodeView, Place, Share, link, tree};
 
 /// One moment of the mesh.
@@ -155,7 +155,10 @@ impl Wrong {
             parts.push(format!("{}{word}", link(&place.link)));
         }
         match watched.map(Watched::said) {
-            Some(Ok(sample)) => parts.extend(complaints(sample)),
+            Some(Ok(sample)) => {
+                parts.extend(complaints(sample));
+                parts.extend(sample.services_away.iter().map(Away::text));
+            }
             Some(Err(why)) => parts.push(why.into()),
             None => {}
         }

@@ -45,8 +45,8 @@ pub const EXCHANGES_MAX: u32 = 4096;
 /// Nodes that one exchange may pass: two agents, two cluster hubs, the centre, and one to spare.
 pub const HOPS_MAX: usize = 6;
 
-/// A sentence of an error, as a peer may send it.
-pub const DETAIL_BYTES_MAX: usize = 512;
+/// A sentence of an error, as a peer may send it: room for a notice in two languages.
+pub const DETAIL_BYTES_MAX: usize = 1024;
 
 /// The name of a reason, as a peer may send it.
 pub const REASON_BYTES_MAX: usize = 64;
@@ -71,3 +71,18 @@ pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 
 /// Life of an exchange id beyond its deadline, by which replicas size their replay caches.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+
+/// Between two heartbeats of the directory, from the centre to every node.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How soon after a commit a heartbeat says so; commits that are closer share one.
+pub const HEARTBEAT_AFTER_COMMIT: Duration = Duration::from_millis(100);
+
+/// How long a node goes on by itself without a heartbeat, where its configuration does not say.
+pub const ISLAND_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The same for services marked sensitive.
+pub const ISLAND_LIFE_SENSITIVE: Duration = Duration::from_secs(15 * 60);
+
+/// The longest that a configuration may say.
+pub const ISLAND_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -32,12 +32,21 @@ pub struct Relayed {
     pub answered_after: Duration,
 }
 
-/// Hands `incoming` on through `lane`, as the hop `me`, and its answer back.
-pub async fn relay(mut incoming: Incoming, lane: &Lane, me: &HopName, flows: Flows) -> Relayed {
+/// What a hop says of the header of an answer before it hands it back.
+pub type Judge<'j> = &'j (dyn Fn(&[u8]) -> Result<(), Problem> + Sync);
+
+/// Hands `incoming` on through `lane`, as the hop `me`, and its answer back if `judge` lets it pass.
+pub async fn relay(
+    mut incoming: Incoming,
+    lane: &Lane,
+    me: &HopName,
+    flows: Flows,
+    judge: Judge<'_>,
+) -> Relayed {
     let mut answered_after = Duration::ZERO;
     let open = std::mem::take(&mut incoming.open);
     let deadline = incoming.exchange.deadline();
-    let carried = carry(&incoming, open, (lane, me, flows), &mut answered_after);
+    let carried = carry(&incoming, open, (lane, me, flows, judge), &mut answered_after);
     let result = match timeout_at(deadline, carried).await {
         Ok(result) => result,
         Err(_) => Err(incoming.exchange.expire()),
@@ -51,7 +60,7 @@ pub async fn relay(mut incoming: Incoming, lane: &Lane, me: &HopName, flows: Flo
 async fn carry(
     incoming: &Incoming,
     mut open: Open,
-    (lane, me, flows): (&Lane, &HopName, Flows),
+    (lane, me, flows, judge): (&Lane, &HopName, Flows, Judge<'_>),
     answered_after: &mut Duration,
 ) -> Result<(), Problem> {
     let from = &incoming.exchange;
@@ -77,6 +86,7 @@ async fn carry(
         };
         *answered_after = incoming.arrived.elapsed();
         check_hops(&open.hop.hops, passed, (lane.peer(), me))?;
+        judge(&open.header)?;
         open.hop.hops[passed - 1].elapsed = *answered_after;
         let whole = open.close.is_some();
         from.answer(open)?;

@@ -11,8 +11,10 @@ pub mod node;
 pub mod operators;
 pub mod passage;
 pub mod section;
+pub mod standing;
 pub mod upper;
 mod view;
 
 pub use directory::LiveDirectory;
 pub use node::{Node, NodeError, NodeFiles};
+pub use standing::Standing;

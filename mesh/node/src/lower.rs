@@ -129,11 +129,13 @@ impl serve::Admit for Door {
     fn joined(&self, lane: &Lane, connection: &Extensions) {
         self.peers.add(lane.clone());
         let (peers, lane) = (Arc::clone(&self.peers), lane.clone());
-        let (node, peer) = (self.node.clone(), connection.get::<PeerIdentity>().cloned());
+        // Without one `admit` would have refused it.
+        let Some(peer) = connection.get::<PeerIdentity>().cloned() else { return };
+        let node = self.node.clone();
         self.node.drain.spawn(async move {
             tokio::select! {
                 () = lane.ended() => {}
-                () = until_revoked(&node, peer) => {
+                () = node.until_revoked(&peer) => {
                     warn!(peer = %lane.peer().node, reason = %Reason::NodeUnknown, "link cut");
                     let detail = "the directory no longer lists the key of this link";
                     lane.end(node.problem(Reason::NodeUnknown, detail));
@@ -141,22 +143,5 @@ impl serve::Admit for Door {
             }
             peers.forget(&lane).await;
         });
-    }
-}
-
-/// Completes when the directory no longer lets `peer` in: its key was removed, or its system has
-/// moved. A link is as old as its handshake, and the handshake asks only once.
-async fn until_revoked(node: &Node, peer: Option<PeerIdentity>) {
-    let Some(peer) = peer else { return };
-    let mut changed = node.directory.changed();
-    loop {
-        changed.mark_unchanged();
-        if !node.directory.now().admits(&peer.node, &peer.spki) {
-            return;
-        }
-        // The directory lives as long as the node.
-        if changed.changed().await.is_err() {
-            return std::future::pending().await;
-        }
     }
 }

@@ -15,10 +15,11 @@ use mesh_rt::drain::Drain;
 use mesh_rt::exit::Program;
 use mesh_rt::metrics::Counters;
 use mesh_rt::readiness::Readiness;
-use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust};
+use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust, UntilCut};
 use tracing::warn;
 
 use crate::directory::LiveDirectory;
+use crate::standing::Standing;
 
 /// What every part of a daemon holds. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ pub struct Node {
     pub me: Me,
     pub identity: Identity,
     pub directory: LiveDirectory,
+    pub standing: Standing,
     pub drain: Drain,
     pub readiness: Readiness,
     pub counters: Counters,
@@ -86,13 +88,15 @@ impl Node {
         }
         let software = format!("{} {}", program.name, program.version);
         let mut me = Me::new(mesh.clone(), node, software);
-        let live = directory.clone();
-        me.directory = PositionNow(Arc::new(move || live.head().position()));
+        let standing = Standing::at_the_centre(Arc::clone(&clock));
+        let position = standing.clone();
+        me.directory = PositionNow(Arc::new(move || position.position()));
         let readiness = Readiness::default();
         Ok(Self {
             me,
             identity,
             directory,
+            standing,
             drain: Drain::new(readiness.clone()),
             readiness,
             counters: Counters::default(),
@@ -129,6 +133,35 @@ impl Node {
                 warn!(peer = %peer.node, reason = %Reason::NodeUnknown, "link refused");
             }
             admitted
+        }))
+    }
+
+    /// Completes when the directory no longer lets `peer` in: its key was removed, or its system has
+    /// moved. A connection is as old as its handshake, and the handshake asks only once.
+    pub(crate) async fn until_revoked(&self, peer: &PeerIdentity) {
+        let mut changed = self.directory.changed();
+        loop {
+            changed.mark_unchanged();
+            if !self.directory.now().admits(&peer.node, &peer.spki) {
+                return;
+            }
+            // The directory lives as long as the node.
+            if changed.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// For connections that this node opens: they are broken off when their peer is revoked, as the
+    /// links are that others opened.
+    pub(crate) fn until_cut(&self) -> UntilCut {
+        let node = self.clone();
+        UntilCut(Arc::new(move |peer| {
+            let (node, peer) = (node.clone(), peer.clone());
+            Box::pin(async move {
+                node.until_revoked(&peer).await;
+                warn!(peer = %peer.node, reason = %Reason::NodeUnknown, "link cut");
+            })
         }))
     }
 

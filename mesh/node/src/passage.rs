@@ -5,7 +5,7 @@ use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::exchange::Incoming;
 use mesh_link::lane::Lane;
 use mesh_link::relay::{Flows, Relayed, relay};
-use mesh_proto::header::read_request;
+use mesh_proto::header::{read_answer, read_request};
 use mesh_rt::metrics::InFlight;
 use tokio::time::{Duration, Instant};
 use tracing::{debug, info};
@@ -52,10 +52,13 @@ pub async fn pass(
     };
     let arrived = incoming.arrived;
     let passage = Passage { in_flight, header, from, me, arrived };
-    match decide(&passage.header, &incoming) {
+    let directory = node.directory.now();
+    let judged = node.standing.check(&passage.header, (&directory, &passage.from, &passage.me));
+    match judged.and_then(|()| decide(&passage.header, &incoming)) {
         Ok(Onward { lane, flows }) => {
             let to = lane.peer().hop.clone();
-            let relayed = relay(incoming, &lane, &passage.me, flows).await;
+            let judge = |header: &[u8]| judge_answer(node, (header, &to, &passage.me));
+            let relayed = relay(incoming, &lane, &passage.me, flows, &judge).await;
             passage.end(&to, &relayed);
         }
         Err(problem) => {
@@ -65,6 +68,18 @@ pub async fn pass(
             passage.end(&to, &Relayed { result, answered_after: Duration::ZERO });
         }
     }
+}
+
+/// A hub looks at one thing of an answer: was it decided by the directory that this node knows?
+fn judge_answer(
+    node: &Node,
+    (header, from, me): (&[u8], &HopName, &HopName),
+) -> Result<(), Problem> {
+    let header = read_answer(header).map_err(|why| {
+        let detail = format!("the answer's header cannot be read: {why}");
+        Problem::new(Reason::AnswerMismatch, from.clone(), detail)
+    })?;
+    node.standing.check_answer(header.directory, (from, me))
 }
 
 impl Passage {
@@ -79,7 +94,7 @@ impl Passage {
                 in_flight.answered(arrived.elapsed());
             }
             Err(problem) => {
-                let Problem { reason, hop, detail } = problem;
+                let Problem { reason, hop, detail, .. } = problem;
                 info!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
                     %reason, %hop, %detail, "not answered");
                 in_flight.failed(problem, &me);

@@ -43,7 +43,7 @@ pub fn start_uplink<A: Accept>(
         .path_and_query("/")
         .build()
         .expect("a node's DNS name is an authority");
-    let dialer = TcpDialer::new(address, connector);
+    let dialer = TcpDialer::new(address, connector).with_cut(node.until_cut());
     let dial = |endpoint| Arc::new(Dial { dialer: dialer.clone(), uri: uri.clone(), endpoint });
     let mut random = StdRng::seed_from_u64(seed);
     let uplink = Uplink::start(Dialling {

@@ -14,7 +14,7 @@ use mesh_rt::memory::resident_bytes;
 
 use crate::lower::HandshakeCounts;
 use crate::node::Node;
-use crate::operators::Expected;
+use crate::operators::{Expected, ServicesAway};
 
 /// A node's view of itself. An agent has no lower side, the centre no upper one.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct View {
     pub(crate) lower: Option<(Arc<Peers>, HandshakeCounts)>,
     /// The lower neighbours that the directory says there should be.
     pub(crate) expected: Expected,
+    pub(crate) services_away: ServicesAway,
 }
 
 impl NodeView for View {
@@ -37,10 +38,12 @@ impl NodeView for View {
             waiting_for: readiness.waiting_for(),
             draining: readiness.draining(),
             started_at_unix_ms: self.node.started_at_unix_ms,
-            directory: Some(write_position(self.node.directory.head().position())),
+            directory: Some(write_position(self.node.standing.position())),
+            following: Some(self.node.standing.status()),
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
             resident_bytes: resident_bytes().unwrap_or_default(),
+            services_away: (self.services_away.0)(),
         }
     }
 

@@ -23,6 +23,11 @@ pub trait Check {
     /// Every file that the configuration names and the program reads, with its field. A relative
     /// path counts from the configuration file's folder: loading rewrites it through these.
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)>;
+
+    /// As [`Self::files`], of the folders that the program writes into.
+    fn folders(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        Vec::new()
+    }
 }
 
 /// A configuration that cannot be used. Names file, line and field, then what is wrong.
@@ -61,14 +66,21 @@ impl ConfigError {
     }
 }
 
-/// Checks that every file that `config` names can be read, so that its field and line can be told.
-/// What is in the files is for those who load them. `file` is where `config` came from.
+/// Checks that every file that `config` names can be read and every folder be written into, so that
+/// its field and line can be told. What is in the files is for those who load them. `file` is where
+/// `config` came from.
 pub fn check_files<T: Check>(file: &Path, config: &mut T) -> Result<(), ConfigError> {
     for (field, path) in config.files() {
         // Opening alone would let a folder pass.
         let read = std::fs::File::open(&*path).and_then(|mut opened| opened.read(&mut [0]));
         read.map_err(|why| {
             let message = format!("{} cannot be read: {why}", path.display());
+            ConfigError::of_field(file, field, message)
+        })?;
+    }
+    for (field, path) in config.folders() {
+        file::check_folder(path).map_err(|why| {
+            let message = format!("{} cannot be written into: {why}", path.display());
             ConfigError::of_field(file, field, message)
         })?;
     }
@@ -91,6 +103,9 @@ fn parse<T: DeserializeOwned + Check>(file: &Path, text: &str) -> Result<T, Conf
     })?;
     let folder = file.parent().unwrap_or(Path::new(""));
     for (_, path) in config.files() {
+        *path = folder.join(&*path);
+    }
+    for (_, path) in config.folders() {
         *path = folder.join(&*path);
     }
     // Each type refuses bad values by itself. What is left are rules between fields.
@@ -116,6 +131,8 @@ mod tests {
         log: Log,
         #[serde(default)]
         drain: Drain,
+        #[serde(default)]
+        state_dir: PathBuf,
     }
 
     impl Check for Sample {
@@ -125,6 +142,10 @@ mod tests {
 
         fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
             self.tls.files().into()
+        }
+
+        fn folders(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+            vec![("state_dir", &mut self.state_dir)]
         }
     }
 
@@ -230,5 +251,28 @@ listen = "127.0.0.1:7001"
         assert!(error.contains("hub.toml:9: tls.trust_file: "), "{error}");
         sample.tls.trust_file = sample.tls.chain_file.clone();
         check_files(&file, &mut sample).unwrap();
+    }
+
+    #[test]
+    fn names_the_folder_that_cannot_be_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.toml");
+        let text = format!("state_dir = \"state\"\n{WHOLE}").replace("/etc/mesh/key.pem", "pki");
+        std::fs::write(&file, text).unwrap();
+        let mut sample: Sample = load(&file).unwrap();
+        assert_eq!(sample.state_dir, folder.path().join("state"));
+        for path in [&mut sample.tls.chain_file, &mut sample.tls.key_file] {
+            *path = file.clone();
+        }
+        sample.tls.trust_file = file.clone();
+        let error = check_files(&file, &mut sample).unwrap_err().to_string();
+        let want = "hub.toml:1: state_dir: ";
+        assert!(error.contains(want) && error.contains("state cannot be written into"), "{error}");
+        std::fs::create_dir(&sample.state_dir).unwrap();
+        check_files(&file, &mut sample).unwrap();
+        assert_eq!(std::fs::read_dir(&sample.state_dir).unwrap().count(), 0, "nothing is left");
+        std::fs::remove_dir(&sample.state_dir).unwrap();
+        std::fs::write(&sample.state_dir, "").unwrap();
+        assert!(check_files(&file, &mut sample).is_err(), "it is a file");
     }
 }

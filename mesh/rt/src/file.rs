@@ -1,5 +1,5 @@
-//! Files read whole, up to a bound, since a wrong path may lead to a device that never ends; and
-//! files replaced whole.
+//! Files read whole, up to a bound, since a wrong path may lead to a device that never ends; files
+//! replaced whole; and folders that files can be made in.
 
 use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind, Read as _, Write as _};
@@ -20,6 +20,13 @@ pub fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&unfinished, file)?;
     // The name is durable only when its folder is.
     File::open(folder)?.sync_all()
+}
+
+/// Checks that files can be made in `folder`, and leaves none.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let trial = folder.join(format!(".trial-{}", std::process::id()));
+    File::create(&trial)?;
+    fs::remove_file(&trial)
 }
 
 /// The content of the file at `path`, which may have `bytes_max` bytes.

@@ -1,7 +1,7 @@
 //! The mesh port's HTTP/2 settings, the same at both ends of a link.
 
 use http::Uri;
-use mesh_core::limits::{PING_DEAD, PING_INTERVAL};
+use mesh_core::limits::{HEARTBEAT_INTERVAL, PING_DEAD, PING_INTERVAL};
 use tonic::transport::{Channel, Endpoint, Server};
 
 /// Streams that a peer may have open on one connection: each lane has a connection of its own and
@@ -32,8 +32,10 @@ pub fn mesh_server() -> Server {
         .http2_adaptive_window(Some(false))
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-        // Links ping by themselves, and know a dead lane before HTTP/2 would.
-        .http2_keepalive_interval(None)
+        // Links ping by themselves, and know a dead lane before HTTP/2 would. A follower of the
+        // directory has nothing to say: only this tells one that reads slowly from one that is gone.
+        .http2_keepalive_interval(Some(HEARTBEAT_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_DEAD))
 }
 
 /// The same for the end that dials `uri`. The connector brings TCP, TLS and their timeouts.

@@ -9,7 +9,7 @@ mod explain;
 mod identity;
 mod listener;
 mod peer;
-mod rules;
+pub(crate) mod rules;
 mod stream;
 mod verify;
 
@@ -28,7 +28,7 @@ pub use self::identity::{Identity, TlsError, Trust};
 pub use self::listener::{CONNECTIONS_MAX, HANDSHAKES_MAX, serve};
 pub use self::peer::PeerIdentity;
 pub use self::rules::{LEAF_LIFE_MAX, Rule};
-pub use self::stream::{Accepted, Dialled, Secured};
+pub use self::stream::{Accepted, Dialled, Secured, UntilCut};
 pub use self::verify::Admit;
 
 /// The one protocol that a link speaks.

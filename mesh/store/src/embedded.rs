@@ -8,6 +8,8 @@ mod follow;
 mod lives;
 mod reading;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 mod writing;
 
@@ -66,7 +68,7 @@ impl Embedded {
             disk.open()?;
             let (revision, leases) =
                 disk.read(|reading| Ok((reading.newest, reading.leases()?)))?;
-            Ok((Core { disk, lives: Lives::new(clock, leases) }, revision))
+            Ok::<_, StoreError>((Core { disk, lives: Lives::new(clock, leases) }, revision))
         });
         let (core, revision) = opened.await.map_err(|_| panicked())??;
         let core = Arc::new(core);

@@ -6,6 +6,7 @@ mod heads;
 mod identifiers;
 mod names;
 mod registry;
+mod services;
 
 pub use directory::{Snapshot, check_snapshot, read_snapshot, snapshot, write_snapshot};
 pub use frames::{batch, check_batch, problem, read_batch, write_batch};
@@ -19,4 +20,6 @@ pub use identifiers::{
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
 };
-pub use registry::{check_commit, check_entry, commit, entry, follow, page};
+pub use registry::{
+    check_commit, check_entry, commit, entry, heads, heartbeat, page, scope_snapshot,
+};

@@ -1,11 +1,14 @@
 //! Changes of a directory: single objects put or removed, by their keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Agency, Cluster, LinkKey, Objects, Permission, Service, System};
+use super::{
+    Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
+};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::Digest;
 use crate::id::{ClusterId, PermissionId};
 
@@ -21,8 +24,10 @@ pub enum Key {
     System(SystemAddress),
     Service(ServiceAddress),
     Permission(PermissionId),
+    Agreement(AgreementId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
+    DirectoryKey(Ed25519Key),
 }
 
 /// One object of a directory.
@@ -33,7 +38,9 @@ pub enum Object {
     System(System),
     Service(Service),
     Permission(Permission),
+    Agreement(Agreement),
     LinkKey(LinkKey),
+    DirectoryKey(DirectoryKey),
 }
 
 /// What kind an object is.
@@ -44,7 +51,9 @@ pub enum ObjectKind {
     System,
     Service,
     Permission,
+    Agreement,
     LinkKey,
+    DirectoryKey,
 }
 
 /// One change: an object that is there afterwards as it is written, or one that is not.
@@ -77,9 +86,10 @@ pub enum ChangeError {
 /// Makes `changes` to `objects`, all or none.
 pub fn apply(objects: &ByKey, changes: &[Change]) -> Result<ByKey, ChangeError> {
     let mut after = objects.clone();
-    for (index, change) in changes.iter().enumerate() {
+    let mut touched = BTreeSet::new();
+    for change in changes {
         let key = change.key();
-        if changes[..index].iter().any(|earlier| earlier.key() == key) {
+        if !touched.insert(key.clone()) {
             return Err(ChangeError::Twice(key));
         }
         match change {
@@ -124,22 +134,35 @@ impl Object {
             Self::System(system) => Key::System(system.address.clone()),
             Self::Service(service) => Key::Service(service.address.clone()),
             Self::Permission(given) => Key::Permission(given.id.clone()),
+            Self::Agreement(agreement) => Key::Agreement(agreement.id()),
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
             }
+            Self::DirectoryKey(key) => Key::DirectoryKey(key.public_key),
         }
     }
 }
 
 impl From<Objects> for Vec<Object> {
     fn from(objects: Objects) -> Self {
-        let Objects { clusters, agencies, systems, services, permissions, link_keys } = objects;
+        let Objects {
+            clusters,
+            agencies,
+            systems,
+            services,
+            permissions,
+            agreements,
+            link_keys,
+            directory_keys,
+        } = objects;
         (clusters.into_iter().map(Object::Cluster))
             .chain(agencies.into_iter().map(Object::Agency))
             .chain(systems.into_iter().map(Object::System))
             .chain(services.into_iter().map(Object::Service))
             .chain(permissions.into_iter().map(Object::Permission))
+            .chain(agreements.into_iter().map(Object::Agreement))
             .chain(link_keys.into_iter().map(Object::LinkKey))
+            .chain(directory_keys.into_iter().map(Object::DirectoryKey))
             .collect()
     }
 }
@@ -154,7 +177,9 @@ impl FromIterator<Object> for Objects {
                 Object::System(system) => objects.systems.push(system),
                 Object::Service(service) => objects.services.push(service),
                 Object::Permission(given) => objects.permissions.push(given),
+                Object::Agreement(agreement) => objects.agreements.push(agreement),
                 Object::LinkKey(key) => objects.link_keys.push(key),
+                Object::DirectoryKey(key) => objects.directory_keys.push(key),
             }
         }
         objects
@@ -170,8 +195,16 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 6] =
-        [Self::Cluster, Self::Agency, Self::System, Self::Service, Self::Permission, Self::LinkKey];
+    pub const ALL: [Self; 8] = [
+        Self::Cluster,
+        Self::Agency,
+        Self::System,
+        Self::Service,
+        Self::Permission,
+        Self::Agreement,
+        Self::LinkKey,
+        Self::DirectoryKey,
+    ];
 
     /// Its word in keys, such as `link-key`.
     pub fn name(self) -> &'static str {
@@ -181,7 +214,9 @@ impl ObjectKind {
             Self::System => "system",
             Self::Service => "service",
             Self::Permission => "permission",
+            Self::Agreement => "agreement",
             Self::LinkKey => "link-key",
+            Self::DirectoryKey => "directory-key",
         }
     }
 }
@@ -194,7 +229,9 @@ impl Key {
             Self::System(_) => ObjectKind::System,
             Self::Service(_) => ObjectKind::Service,
             Self::Permission(_) => ObjectKind::Permission,
+            Self::Agreement(_) => ObjectKind::Agreement,
             Self::LinkKey(..) => ObjectKind::LinkKey,
+            Self::DirectoryKey(_) => ObjectKind::DirectoryKey,
         }
     }
 
@@ -206,7 +243,9 @@ impl Key {
             Self::System(address) => address.to_string(),
             Self::Service(address) => address.to_string(),
             Self::Permission(id) => id.to_string(),
+            Self::Agreement(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
+            Self::DirectoryKey(key) => key.to_string(),
         }
     }
 }
@@ -247,11 +286,13 @@ impl Key {
             ObjectKind::System => read(name).map(Self::System),
             ObjectKind::Service => read(name).map(Self::Service),
             ObjectKind::Permission => read(name).map(Self::Permission),
+            ObjectKind::Agreement => read(name).map(Self::Agreement),
             ObjectKind::LinkKey => {
                 let (node, digest) =
                     name.split_once('/').ok_or("it names no digest of a key".to_owned())?;
                 Ok(Self::LinkKey(node.into(), read(digest)?))
             }
+            ObjectKind::DirectoryKey => read(name).map(Self::DirectoryKey),
         }
     }
 }

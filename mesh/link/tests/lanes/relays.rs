@@ -40,7 +40,7 @@ async fn chain() -> Chain {
             let ends = ends.clone();
             tokio::spawn(async move {
                 let flows = Flows { request: "consumer".into(), answer: "provider".into() };
-                let end = relay(incoming, &lane, &hop("hub.health"), flows).await;
+                let end = relay(incoming, &lane, &hop("hub.health"), flows, &|_| Ok(())).await;
                 ends.send(end).await.unwrap();
             });
         }

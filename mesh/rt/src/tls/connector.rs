@@ -23,7 +23,7 @@ use tower::Service;
 use super::acceptor::AdmitKey;
 use super::identity::{Identity, TlsError, Trust};
 use super::peer::PeerIdentity;
-use super::stream::{Dialled, Secured};
+use super::stream::{Dialled, Secured, UntilCut};
 use super::verify::{ChainVerifier, ServerVerifier};
 use super::{ALPN_HTTP2, HandshakeError, provider};
 
@@ -41,6 +41,7 @@ pub struct Connector {
 pub struct TcpDialer {
     addr: SocketAddr,
     connector: Connector,
+    until_cut: Option<UntilCut>,
     last_peer: Arc<Mutex<Option<PeerIdentity>>>,
 }
 
@@ -131,7 +132,12 @@ impl std::fmt::Debug for Connector {
 
 impl TcpDialer {
     pub fn new(addr: SocketAddr, connector: Connector) -> Self {
-        Self { addr, connector, last_peer: Arc::default() }
+        Self { addr, connector, until_cut: None, last_peer: Arc::default() }
+    }
+
+    /// Breaks connections off when `until_cut` says.
+    pub fn with_cut(self, until_cut: UntilCut) -> Self {
+        Self { until_cut: Some(until_cut), ..self }
     }
 
     /// Who answered the latest dial of this dialer or a clone of it.
@@ -149,7 +155,10 @@ impl TcpDialer {
         let socket = socket.map_err(|source| HandshakeError::Dial { addr, source })?;
         // Batches are made by the link; the kernel must not wait for more.
         socket.set_nodelay(true).map_err(HandshakeError::Io)?;
-        let link = self.connector.connect(socket).await?;
+        let mut link = self.connector.connect(socket).await?;
+        if let Some(until_cut) = &self.until_cut {
+            link = link.until_cut(until_cut);
+        }
         let peer = Some(link.peer().clone());
         *self.last_peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
         Ok(link)

@@ -1,7 +1,9 @@
 //! A TLS connection together with who is at its other end.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
@@ -18,19 +20,34 @@ pub type Dialled<IO> = Secured<tokio_rustls::client::TlsStream<IO>>;
 
 /// A TLS stream after its handshake. tonic puts the [`PeerIdentity`] into the extensions of every
 /// request that comes over it.
-#[derive(Debug)]
 pub struct Secured<S> {
     stream: S,
     peer: PeerIdentity,
+    /// Completes when the peer may no longer be spoken to.
+    cut: Option<Cut>,
     /// The peer's first byte, read ahead to learn that it let us in.
     ahead: Option<u8>,
     /// The listener's count of connections goes down when this is dropped.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// What a connection waits for beside its bytes.
+type Cut = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Says when a connection that has just been secured must be broken off: a handshake asks for the
+/// peer's key only once, and the key may be removed later.
+#[derive(Clone)]
+pub struct UntilCut(pub Arc<dyn Fn(&PeerIdentity) -> Cut + Send + Sync>);
+
 impl<S> Secured<S> {
     pub(super) fn new(stream: S, peer: PeerIdentity) -> Self {
-        Self { stream, peer, ahead: None, _permit: None }
+        Self { stream, peer, cut: None, ahead: None, _permit: None }
+    }
+
+    /// The same, broken off when `until` says. Whoever uses it always reads, and so learns it.
+    pub(super) fn until_cut(self, until: &UntilCut) -> Self {
+        let cut = Some((until.0)(&self.peer));
+        Self { cut, ..self }
     }
 
     pub(super) fn counted(self, permit: OwnedSemaphorePermit) -> Self {
@@ -71,6 +88,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Secured<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(cut) = &mut self.cut
+            && cut.as_mut().poll(context).is_ready()
+        {
+            // It stays ready, and a future that has completed must not be asked again.
+            self.cut = Some(Box::pin(std::future::ready(())));
+            let why = "the key of the peer is no longer active in the directory";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)));
+        }
         if 0 < buffer.remaining()
             && let Some(first) = self.ahead.take()
         {
@@ -108,5 +133,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Secured<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Secured<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stream, peer, .. } = self;
+        f.debug_struct("Secured")
+            .field("stream", stream)
+            .field("peer", peer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UntilCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCut").finish_non_exhaustive()
     }
 }

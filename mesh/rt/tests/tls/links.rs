@@ -1,11 +1,13 @@
 //! Links that must come about, and what both ends then know of each other.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mesh_certs::profile::{BACKDATE, LEAF_LIFE};
 use mesh_core::node::Subtree;
 use mesh_rt::tls::{
-    Accepted, Acceptor, Admit, Connector, Dialled, Identity, LEAF_LIFE_MAX, TlsError, Trust,
+    Accepted, Acceptor, Admit, Connector, Dialled, Identity, LEAF_LIFE_MAX, TcpDialer, TlsError,
+    Trust, UntilCut,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,6 +70,40 @@ async fn the_peer_is_known_by_key_and_end_of_life() {
     assert!((LEAF_LIFE.as_secs() - 60..=LEAF_LIFE.as_secs()).contains(&left), "{left} s");
     assert_eq!(identity.describe(&nation.mesh).unwrap(), *accepted.peer());
     assert_eq!(LEAF_LIFE_MAX, LEAF_LIFE + BACKDATE);
+}
+
+/// The dialling end asks for the key of its peer as long as the connection lives.
+#[tokio::test]
+async fn a_connection_is_broken_off_when_its_peer_may_no_longer_be_spoken_to() {
+    let nation = Nation::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (revoke, revoked) = tokio::sync::watch::channel(false);
+    let until_cut = UntilCut(Arc::new(move |peer| {
+        assert_eq!(peer.node.to_string(), "hub.centre");
+        let mut revoked = revoked.clone();
+        Box::pin(async move {
+            let _ = revoked.wait_for(|revoked| *revoked).await;
+        })
+    }));
+    let dialler = TcpDialer::new(addr, nation.dialler("hub.health", "hub.centre"));
+    let acceptor = nation.listener("hub.centre");
+    let accept = async { acceptor.accept(listener.accept().await.unwrap().0).await.unwrap() };
+    let dialler = dialler.with_cut(until_cut);
+    let (mut accepted, dialled) = tokio::join!(accept, dialler.dial());
+    let mut dialled = dialled.unwrap();
+    accepted.write_all(b"down").await.unwrap();
+    accepted.flush().await.unwrap();
+    let mut down = [0; 4];
+    dialled.read_exact(&mut down).await.unwrap();
+
+    let reading = tokio::spawn(async move {
+        let first = dialled.read_u8().await.unwrap_err().kind();
+        (first, dialled.read_u8().await.unwrap_err().kind())
+    });
+    revoke.send(true).unwrap();
+    let aborted = std::io::ErrorKind::ConnectionAborted;
+    assert_eq!(reading.await.unwrap(), (aborted, aborted));
 }
 
 #[tokio::test]

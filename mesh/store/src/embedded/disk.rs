@@ -1,7 +1,7 @@
 //! The file: who may open it, when it has room, and what its trouble means to an operator.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Makes a database of an open file. Tests give one whose disk fails.
-type Mount = fn(&Builder, File) -> Result<Database, DatabaseError>;
+type Mount = Box<dyn Fn(&Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// One store's file.
 pub(super) struct Disk {
@@ -47,12 +47,14 @@ pub(super) enum Trouble {
 
 impl Disk {
     pub(super) fn new(path: &Path) -> Self {
-        Self::with(path, |builder, file| builder.create_with_backend(FileBackend::new(file)?))
+        let mount: Mount =
+            Box::new(|builder, file| builder.create_with_backend(FileBackend::new(file)?));
+        Self::with(path, mount, RESERVE_BYTES)
     }
 
-    pub(super) fn with(path: &Path, mount: Mount) -> Self {
+    pub(super) fn with(path: &Path, mount: Mount, reserve_bytes: u64) -> Self {
         let state = RwLock::new(State::Closed);
-        Self { path: path.into(), mount, reserve_bytes: RESERVE_BYTES, state }
+        Self { path: path.into(), mount, reserve_bytes, state }
     }
 
     /// Opens the file, or makes it.
@@ -147,9 +149,20 @@ impl Disk {
         let unfinished = PathBuf::from(unfinished);
         let io = |why: io::Error| self.said(redb::Error::Io(why).into());
         let options = OpenOptions::new().read(true).write(true).create(true).mode(0o600).clone();
-        let file = options.open(&unfinished).map_err(io)?;
+        let mount = || {
+            let file = options.open(&unfinished).map_err(io)?;
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+            self.mount(file)
+        };
         // The lock comes before the look, or two that begin together would ruin each other's.
-        let database = self.mount(file)?;
+        let database = match mount() {
+            // Left by one that ended while it made it.
+            Err(StoreError::Foreign { .. } | StoreError::Corrupt { .. }) => {
+                fs::remove_file(&unfinished).map_err(io)?;
+                mount()?
+            }
+            other => other?,
+        };
         if tables::layout(&database).map_err(|trouble| self.said(trouble))? == Layout::Empty {
             tables::make(&database).map_err(|trouble| self.said(trouble))?;
         }

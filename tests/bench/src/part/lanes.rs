@@ -157,7 +157,7 @@ impl Accept for Door {
             return incoming.exchange.cancel(problem);
         };
         let (hop, flows) = (self.hop.clone(), self.flows.clone());
-        tokio::spawn(async move { relay(incoming, &lane, &hop, flows).await });
+        tokio::spawn(async move { relay(incoming, &lane, &hop, flows, &|_| Ok(())).await });
     }
 }
 

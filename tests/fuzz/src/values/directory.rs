@@ -4,21 +4,18 @@ use std::collections::BTreeSet;
 
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{
-    Agency, Attribute, Cluster, Directory, IntraCluster, LinkKey, Objects, Permission, Service,
-    System,
+    Agency, Attribute, Cluster, Directory, DirectoryKey, Ed25519Key, IntraCluster, LinkKey,
+    Objects, Permission, System,
 };
 use mesh_core::exchange::DirectoryPosition;
-use mesh_core::id::OperationId;
 use mesh_core::limits::DEADLINE_MAX;
-use mesh_core::operation::{Operation, OperationKind};
 use mesh_proto::directory;
 use mesh_proto::wire::directory::v1 as wire;
 use mesh_proto::wire::directory::v1::object::Kind;
 use prost::Message;
 
-use super::names::{
-    agency, digest, label, mesh, method, node, parsed, service_of, template, text, word,
-};
+use super::names::{agency, digest, label, mesh, node, parsed, service_of, text};
+use super::services::one_service;
 use crate::Dice;
 
 /// A snapshot and the directory that was read from it. A directory has no way back to bytes and
@@ -79,7 +76,7 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
         Kind::Permission(found) => {
             let pair = found.consumer.parse().ok().zip(found.service.parse().ok());
             pair.is_some_and(|(consumer, service)| {
-                let known = directory.permissions(&consumer, &service).iter();
+                let known = directory.permissions(&consumer, &service);
                 // Neither list may be empty, which somebody could read as "all of them".
                 let full = |given: &&Permission| {
                     !given.operations.is_empty() && !given.purposes.is_empty()
@@ -88,8 +85,15 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
             })
         }
         Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
+        Kind::DirectoryKey(found) => {
+            directory.directory_keys().any(|known| known.as_bytes()[..] == found.public_key[..])
+        }
         Kind::Agency(_) => true,
-        Kind::Agreement(_) | Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
+        Kind::Agreement(found) => {
+            let known = directory.objects().agreements;
+            known.iter().any(|known| known.terms_bytes() == &found.terms[..])
+        }
+        Kind::MemberKey(_) | Kind::Replica(_) | Kind::Operator(_) => false,
     };
     let kinds = snapshot.message.objects.iter().map(|object| object.kind.as_ref());
     let lost = kinds.into_iter().find(|kind| !kind.is_some_and(is_there));
@@ -145,6 +149,11 @@ pub(super) fn objects(dice: &mut Dice) -> Objects {
         let node = mesh().dns_name(&node(dice));
         objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice) });
     }
+    for index in 0..dice.below(3) {
+        // The number keeps two of them apart.
+        let public_key = Ed25519Key::new([index as u8; 32]);
+        objects.directory_keys.push(DirectoryKey { public_key });
+    }
     objects
 }
 
@@ -162,21 +171,4 @@ fn one_system(
     let apart = clusters.is_empty() || attributes.contains(&Attribute::BaseDatabase);
     let cluster = if apart { None } else { dice.maybe(|dice| dice.pick(clusters).id.clone()) };
     System { address, cluster, attributes }
-}
-
-fn one_service(dice: &mut Dice, address: mesh_core::address::ServiceAddress) -> Service {
-    let timeout_ms = dice.within(1..=DEADLINE_MAX.as_millis() as u64);
-    let mut ids = BTreeSet::<OperationId>::new();
-    for _ in 0..=dice.below(4) {
-        ids.insert(parsed(&word(dice)));
-    }
-    let operations = ids.into_iter().enumerate().map(|(index, id)| Operation {
-        id,
-        kind: *dice.pick(&[OperationKind::Inquiry, OperationKind::Submission]),
-        method: method(dice),
-        // The number keeps two of them apart.
-        path: parsed(format!("/o{index}{}", template(dice)).trim_end_matches('/')),
-    });
-    let operations = operations.collect();
-    Service { address, timeout_ms, operations }
 }

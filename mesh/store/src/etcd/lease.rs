@@ -19,9 +19,19 @@ const MARKS_LIFE: Duration = Duration::from_secs(600);
 /// How long new marks are put under the same lease, so that each stays for half its life at least.
 const MARKS_LEASE_AGE_MAX: Duration = Duration::from_secs(300);
 
+/// Marks under one lease, at most: etcd deletes them in one go.
+const MARKS_PER_LEASE_MAX: usize = 1000;
+
 /// The lease of the marks that are put now.
 #[derive(Debug, Default)]
-pub(super) struct MarksLease(Mutex<Option<(LeaseId, Instant)>>);
+pub(super) struct MarksLease(Mutex<Option<Current>>);
+
+#[derive(Debug)]
+struct Current {
+    lease: LeaseId,
+    granted: Instant,
+    marks: usize,
+}
 
 pub(super) async fn grant(etcd: &Etcd, life: LeaseLife) -> Result<LeaseId, StoreError> {
     grant_seconds(&etcd.members, life.as_secs()).await
@@ -84,20 +94,22 @@ impl MarksLease {
     /// The lease for a mark that is put now.
     pub(super) async fn current(&self, members: &Members) -> Result<LeaseId, StoreError> {
         let mut current = self.0.lock().await;
-        if let Some((lease, granted)) = *current
+        if let Some(Current { lease, granted, marks }) = &mut *current
             && granted.elapsed() < MARKS_LEASE_AGE_MAX
+            && *marks < MARKS_PER_LEASE_MAX
         {
-            return Ok(lease);
+            *marks += 1;
+            return Ok(*lease);
         }
         let granted = Instant::now();
         let lease = grant_seconds(members, MARKS_LIFE.as_secs()).await?;
-        *current = Some((lease, granted));
+        *current = Some(Current { lease, granted, marks: 1 });
         Ok(lease)
     }
 
     /// The next mark needs another lease: this one has ended, though we did not expect it.
     pub(super) async fn forget(&self, lease: LeaseId) {
         let mut current = self.0.lock().await;
-        current.take_if(|(known, _)| *known == lease);
+        current.take_if(|current| current.lease == lease);
     }
 }

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::access::Refused;
 use mesh_core::address::SystemAddress;
 use mesh_core::directory::{Directory, Permission, Service};
 use mesh_core::id::{OperationId, PurposeId};
 use mesh_core::operation::{Operation, RequestPath};
 use mesh_core::permit::{self, NotPermitted, Wish};
 use mesh_core::reason::Reason;
+use mesh_core::service::Deprecation;
+use mesh_core::time::UnixMs;
 
 use crate::r1::{Asked, Flaw};
 
@@ -19,13 +22,16 @@ pub(crate) struct Clearance<'d> {
     pub(crate) operation: &'d Operation,
     pub(crate) permission: &'d Permission,
     pub(crate) purpose: &'d PurposeId,
+    /// Set where the service should no longer be used.
+    pub(crate) deprecated: Option<Deprecation>,
 }
 
-/// Decides on `asked`, at the agent of the system `own`.
+/// Decides on `asked` at `now`, at the agent of the system `own`.
 pub(crate) fn decide<'d>(
     directory: &'d Directory,
     own: &SystemAddress,
     asked: &Asked,
+    now: UnixMs,
 ) -> Result<Clearance<'d>, Flaw> {
     if asked.client != *own {
         let detail = format!(
@@ -35,14 +41,16 @@ pub(crate) fn decide<'d>(
         return Err(Flaw::new(Reason::ClientUnknown, detail));
     }
     // Without a permission, whether the service exists is nobody's business.
-    let permissions = directory.permissions(own, &asked.service);
+    let permissions: Vec<_> = directory.permissions(own, &asked.service).collect();
     let service = directory.service(&asked.service).filter(|_| !permissions.is_empty());
     let service = service.ok_or_else(not_permitted)?;
     let operation = find_operation(service, asked)?;
-    let purpose = find_purpose(permissions, &operation.id, asked.purpose.as_ref())?;
+    let purpose = find_purpose(&permissions, &operation.id, asked.purpose.as_ref())?;
     let wish = Wish { consumer: own, service: &asked.service, operation: &operation.id, purpose };
     let permission = permit::decide(directory, &wish).map_err(|_| not_permitted())?;
-    Ok(Clearance { service, operation, permission, purpose })
+    let usable = service.usable(now);
+    let deprecated = usable.map_err(|why| Flaw::refused(&Refused::Unusable(why), now))?;
+    Ok(Clearance { service, operation, permission, purpose, deprecated })
 }
 
 fn not_permitted() -> Flaw {
@@ -69,7 +77,7 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
 
 /// The purpose that was named, as the directory has it; else the only one there is.
 fn find_purpose<'d>(
-    permissions: &'d [Permission],
+    permissions: &[&'d Permission],
     operation: &OperationId,
     named: Option<&PurposeId>,
 ) -> Result<&'d PurposeId, Flaw> {
@@ -187,7 +195,7 @@ mod tests {
                 user_id: None,
                 issue: None,
             };
-            let said = match decide(&directory, &own, &asked) {
+            let said = match decide(&directory, &own, &asked, UnixMs(0)) {
                 Ok(clear) => format!("{} {}", clear.permission.id, clear.purpose),
                 Err(flaw) => flaw.to_string(),
             };

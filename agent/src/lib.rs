@@ -18,6 +18,7 @@ mod problem;
 mod provide;
 mod pulse;
 mod r1;
+mod sunset;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

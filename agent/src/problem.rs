@@ -36,7 +36,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        let (status, retry_after) = (status(problem.reason), problem.reason.retry_after());
+        let (status, retry_after) = (status(problem.reason), problem.retry_after());
         Self { problem, status, retry_after }
     }
 }
@@ -48,6 +48,8 @@ fn status(reason: Reason) -> StatusCode {
         _ if reason == Reason::BodyCorrupt => StatusCode::BAD_GATEWAY,
         // A neighbour behind this agent spoke nonsense, which is what the status is for.
         _ if reason == Reason::ProtocolViolation => StatusCode::BAD_GATEWAY,
+        // It was there once, and whoever asks should ask for something else.
+        _ if reason == Reason::ServiceRetired => StatusCode::GONE,
         Kind::Malformed => StatusCode::BAD_REQUEST,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -64,6 +66,15 @@ fn status(reason: Reason) -> StatusCode {
 fn titles(reason: Reason) -> (&'static str, &'static str) {
     match reason.kind() {
         _ if reason == Reason::BodyCorrupt => ("A body was changed", "بدنه در راه تغییر کرده است"),
+        _ if reason == Reason::ServiceDisabled => {
+            ("The service is switched off", "این خدمت غیرفعال شده است")
+        }
+        _ if reason == Reason::ServiceMaintenance => {
+            ("The service is in maintenance", "این خدمت موقتاً در دست نگهداری است")
+        }
+        _ if reason == Reason::ServiceRetired => {
+            ("This version of the service is gone", "این نسخه از خدمت برچیده شده است")
+        }
         Kind::Malformed => ("The request cannot be read", "درخواست خوانا نیست"),
         Kind::TooLarge => ("The request is too large", "درخواست بیش از اندازه بزرگ است"),
         Kind::NotFound => ("There is nothing at this address", "در این نشانی چیزی نیست"),
@@ -119,7 +130,7 @@ pub(crate) fn written(refusal: &Refusal, exchange: ExchangeId) -> (String, Strin
 }
 
 fn body(refusal: &Refusal, exchange: ExchangeId) -> String {
-    let Refusal { problem: Problem { reason, hop, detail }, status, retry_after } = refusal;
+    let Refusal { problem: Problem { reason, hop, detail, .. }, status, retry_after } = refusal;
     let (title, title_fa) = titles(*reason);
     let body = Body {
         r#type: format!("urn:mesh:reason:{reason}"),

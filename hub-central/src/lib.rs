@@ -102,10 +102,10 @@ impl Bound {
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%mesh, %admin, "centre listens");
         let sides = Sides {
-            upper: None,
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
             registry: Some(Arc::new(Registry::new(node.clone()))),
+            ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         lower.serve(&node, centre, grace);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mesh_core::directory::change::{ByKey, Key};
 use mesh_core::directory::history::{Entry, Head};
+use mesh_core::directory::scope::Scope;
 use mesh_core::id::OperatorId;
 use mesh_core::reason::{Problem, Reason};
 use mesh_node::Node;
@@ -140,6 +141,7 @@ impl RegistryDesk for Registry {
             return Err(self.conflict(head, (base_epoch, base_revision)));
         }
         let entry = Entry {
+            scope: Scope::Nation,
             epoch: head.epoch,
             revision: head.revision + 1,
             previous: head.hash,

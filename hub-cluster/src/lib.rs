@@ -123,8 +123,8 @@ impl Bound {
         hub.link_up(Arc::clone(&uplink));
         lower.serve(&node, hub.from_below(), grace);
         let upper = Some((NodeName::Centre, Arc::clone(&uplink)));
-        let served =
-            operators.serve(&node, Sides { upper, lower: Some(sides), expected, registry: None });
+        let sides = Sides { upper, lower: Some(sides), expected, ..Sides::default() };
+        let served = operators.serve(&node, sides);
         let drain = node.drain.clone();
         node.drain.spawn(async move {
             drain.begun().await;

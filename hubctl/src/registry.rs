@@ -56,6 +56,8 @@ pub(crate) enum Kind {
     Agreement,
     #[value(name = "link-keys", alias = "link-key")]
     LinkKey,
+    #[value(name = "directory-keys", alias = "directory-key")]
+    DirectoryKey,
 }
 
 /// The registry holds nothing under a name.
@@ -154,6 +156,7 @@ impl Kind {
             Self::Permission => ObjectKind::Permission,
             Self::Agreement => ObjectKind::Agreement,
             Self::LinkKey => ObjectKind::LinkKey,
+            Self::DirectoryKey => ObjectKind::DirectoryKey,
         }
     }
 

@@ -1,11 +1,9 @@
-//! Snapshots and entries of a directory, and what a node asks to follow it: bytes to values and
-//! back.
+//! The directory: its objects, its feeds, and a whole one in a file: bytes to values and back.
 
 use bytes::Bytes;
-use mesh_core::directory::change::{CHANGES_MAX, Object};
-use mesh_core::directory::history::{ENTRY_BYTES_MAX, Entry, Head};
+use mesh_core::directory::change::Object;
+use mesh_core::directory::history::Head;
 use mesh_core::directory::{Directory, DirectoryError, Objects};
-use mesh_core::exchange::Digest;
 use mesh_core::node::MeshDomain;
 use prost::Message;
 
@@ -13,19 +11,23 @@ pub use self::agreement::{
     AGREEMENT_BYTES_MAX, read_agreement, read_agreement_file, read_terms, write_agreement,
     write_agreement_file, write_terms,
 };
+pub use self::feed::{
+    ScopeSnapshot, Signature, read_entry, read_follow, read_heads, read_heartbeat,
+    read_scope_snapshot, read_signature, write_entry, write_follow, write_heads, write_heartbeat,
+    write_scope_snapshot, write_signature,
+};
+use self::feed::{read_hash, write_hash};
 pub use self::object::{read_change, read_object, write_change, write_object};
-use crate::malformed::{Malformed, absent, at_most, digest, parse};
+use crate::malformed::{Malformed, absent, parse};
 use crate::wire::directory::v1 as wire;
 
 mod agreement;
+mod feed;
 mod object;
 mod service;
 
-/// The only scope of protocol version 1.
+/// The scope that a file says it is of; it holds all.
 const SCOPE_NATION: &str = "nation";
-
-/// What stands for the hash of a head that has none (`EntryBody.previous_hash`).
-const NO_HASH: [u8; 32] = [0; 32];
 
 /// A directory and where its history stands.
 #[derive(Clone, Debug)]
@@ -79,68 +81,6 @@ pub fn write_snapshot(mesh: &MeshDomain, head: impl Into<Head>, objects: &Object
     snapshot.encode_to_vec().into()
 }
 
-/// Reads the body of an entry, whole or not at all. Its SHA-256 is the hash of the head after it.
-pub fn read_entry(body: &[u8]) -> Result<Entry, Malformed> {
-    at_most("entry.body", body.len(), ENTRY_BYTES_MAX)?;
-    let body = wire::EntryBody::decode(body).map_err(|why| Malformed::new("entry.body", why))?;
-    nation("entry.scope", &body.scope)?;
-    at_most("entry.changes", body.changes.len(), CHANGES_MAX)?;
-    let previous = digest("entry.previous_hash", &body.previous_hash)?;
-    Ok(Entry {
-        epoch: body.epoch,
-        revision: body.revision,
-        previous: (previous.0 != NO_HASH).then_some(previous),
-        changes: body.changes.into_iter().map(read_change).collect::<Result<_, _>>()?,
-        committed_at_unix_ms: body.committed_at_unix_ms,
-    })
-}
-
-/// The body of `entry`.
-pub fn write_entry(entry: &Entry) -> Bytes {
-    let previous = entry.previous.map_or(NO_HASH, |Digest(bytes)| bytes);
-    let body = wire::EntryBody {
-        scope: SCOPE_NATION.into(),
-        epoch: entry.epoch,
-        revision: entry.revision,
-        previous_hash: Bytes::copy_from_slice(&previous),
-        changes: entry.changes.iter().map(write_change).collect(),
-        committed_at_unix_ms: entry.committed_at_unix_ms,
-    };
-    body.encode_to_vec().into()
-}
-
-/// What a node that follows has already; `None` where it wants a snapshot first.
-pub fn read_follow(request: &wire::FollowRequest) -> Result<Option<Head>, Malformed> {
-    let [scope] = &request.scopes[..] else {
-        let why = format!("has {} scopes, want {SCOPE_NATION:?} alone", request.scopes.len());
-        return Err(Malformed::new("follow.scopes", why));
-    };
-    nation("follow.scopes", scope)?;
-    match &request.have[..] {
-        [] => Ok(None),
-        [have] => {
-            nation("follow.have.scope", &have.scope)?;
-            let hash = read_hash("follow.have.hash", &have.hash)?;
-            Ok(Some(Head { epoch: have.epoch, revision: have.revision, hash }))
-        }
-        more => {
-            let why = format!("has {} heads of one scope", more.len());
-            Err(Malformed::new("follow.have", why))
-        }
-    }
-}
-
-/// The request of a node that has `have`.
-pub fn write_follow(have: Option<Head>) -> wire::FollowRequest {
-    let have = have.map(|Head { epoch, revision, hash }| wire::ScopeHead {
-        scope: SCOPE_NATION.into(),
-        epoch,
-        revision,
-        hash: write_hash(hash),
-    });
-    wire::FollowRequest { scopes: vec![SCOPE_NATION.into()], have: have.into_iter().collect() }
-}
-
 fn nation(field: &'static str, scope: &str) -> Result<(), Malformed> {
     if scope == SCOPE_NATION {
         return Ok(());
@@ -150,19 +90,9 @@ fn nation(field: &'static str, scope: &str) -> Result<(), Malformed> {
     Err(Malformed::new(field, format!("{scope:?}, want {SCOPE_NATION:?}")))
 }
 
-/// A hash that may be absent, which no bytes stand for.
-fn read_hash(field: &'static str, bytes: &[u8]) -> Result<Option<Digest>, Malformed> {
-    if bytes.is_empty() { Ok(None) } else { digest(field, bytes).map(Some) }
-}
-
-fn write_hash(hash: Option<Digest>) -> Bytes {
-    hash.map_or(Bytes::new(), |Digest(bytes)| Bytes::copy_from_slice(&bytes))
-}
-
 #[cfg(test)]
 mod tests {
-    use mesh_core::directory::change::Change;
-    use mesh_core::exchange::DirectoryPosition;
+    use mesh_core::exchange::{Digest, DirectoryPosition};
 
     use super::*;
     use crate::wire::directory::v1::object::Kind;
@@ -224,66 +154,6 @@ mod tests {
 
         let head = Head { hash: Some(Digest([7; 32])), ..head };
         assert_eq!(read_snapshot(&write_snapshot(&mesh, head, &objects)).unwrap().head, head);
-    }
-
-    fn entry() -> Entry {
-        let objects: Vec<Object> = sample().2.into();
-        let removed = objects.iter().map(|object| Change::Remove(object.key()));
-        let put = objects.iter().cloned().map(Change::Put);
-        Entry {
-            epoch: 3,
-            revision: 9,
-            previous: Some(Digest([5; 32])),
-            changes: put.chain(removed).collect(),
-            committed_at_unix_ms: 1_795_000_000_000,
-        }
-    }
-
-    #[test]
-    fn an_entry_reads_as_it_was_written() {
-        for previous in [None, Some(Digest([5; 32]))] {
-            let entry = Entry { previous, ..entry() };
-            assert_eq!(read_entry(&write_entry(&entry)), Ok(entry));
-        }
-    }
-
-    #[test]
-    fn refuses_an_entry_that_is_not_whole() {
-        type Wrong = fn(&mut wire::EntryBody);
-        let cases: &[(&str, Wrong)] = &[
-            ("entry.scope: \"agency/tax\"", |e| e.scope = "agency/tax".into()),
-            ("entry.previous_hash: is 0 bytes", |e| e.previous_hash.clear()),
-            ("change: is missing", |e| e.changes[0].kind = None),
-            ("object: is missing", |e| {
-                e.changes[0].kind = Some(wire::change::Kind::Put(wire::Object::default()));
-            }),
-            ("change.remove: \"house/9\"", |e| {
-                e.changes[0].kind = Some(wire::change::Kind::Remove("house/9".into()));
-            }),
-            ("entry.changes: is 101 long", |e| e.changes = vec![e.changes[0].clone(); 101]),
-        ];
-        for (want, change) in cases {
-            let mut body = wire::EntryBody::decode(write_entry(&entry())).unwrap();
-            change(&mut body);
-            let error = read_entry(&body.encode_to_vec()).expect_err(want).to_string();
-            assert!(error.contains(want), "{error:?} does not say {want:?}");
-        }
-        assert!(read_entry(&vec![0; ENTRY_BYTES_MAX + 1]).is_err());
-    }
-
-    #[test]
-    fn what_a_follower_has_reads_as_it_was_written() {
-        let head = Head { epoch: 2, revision: 7, hash: Some(Digest([1; 32])) };
-        for have in [None, Some(head), Some(Head { hash: None, ..head })] {
-            assert_eq!(read_follow(&write_follow(have)), Ok(have));
-        }
-        let wrong = wire::FollowRequest { scopes: Vec::new(), have: Vec::new() };
-        assert!(read_follow(&wrong).is_err());
-        let whole = write_follow(Some(head));
-        let wrong = wire::FollowRequest { scopes: vec!["cluster/tax".into()], ..whole.clone() };
-        assert!(read_follow(&wrong).is_err());
-        let twice = vec![whole.have[0].clone(), whole.have[0].clone()];
-        assert!(read_follow(&wire::FollowRequest { have: twice, ..whole }).is_err());
     }
 
     fn service(snapshot: &mut wire::SnapshotBody) -> &mut wire::Service {

@@ -155,9 +155,9 @@ pub(crate) fn read_position(
     position: Option<wire::DirectoryPosition>,
 ) -> Result<DirectoryPosition, Malformed> {
     let position = position.ok_or(Malformed::missing("directory"))?;
-    let root = match position.root.is_empty() {
-        true => None,
-        false => Some(digest("directory.root", &position.root)?),
+    let root = match &position.root[..] {
+        [] => None,
+        root => Some(digest("directory.root", root)?),
     };
     Ok(DirectoryPosition { epoch: position.epoch, revision: position.revision, root })
 }
@@ -220,7 +220,7 @@ mod tests {
             operator: Some("desk-7".parse().unwrap()),
             idempotency_key: Some("k-1".parse().unwrap()),
             retry_of: Some(ExchangeId::new(1_795_000_000_000, [9; 10])),
-            directory: DirectoryPosition { epoch: 1, revision: 5, root: Some(Digest([4; 32])) },
+            directory: DirectoryPosition { epoch: 1, revision: 5, root: Some(Digest([9; 32])) },
         }
     }
 

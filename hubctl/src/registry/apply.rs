@@ -108,7 +108,7 @@ pub(crate) async fn apply(
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
     // What was signed is ended by its parties, and keys come and go with their nodes.
-    let kept = [ObjectKind::LinkKey, ObjectKind::Agreement];
+    let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
     let removable = |kind| args.prune && !kept.contains(&kind);
     let changes = change::diff(&registry.objects, &want, removable);
     judge(&registry, &written, &changes)?;
@@ -235,7 +235,8 @@ async fn reach(config: &Config, head: Head) -> Result<Reach, CmdError> {
 
 fn unmentioned(have: &ByKey, want: &ByKey, pruned: bool) -> usize {
     let stays = |key: &&change::Key| {
-        let apart = [ObjectKind::LinkKey, ObjectKind::Agreement].contains(&key.kind());
+        let apart = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement]
+            .contains(&key.kind());
         !apart && !want.contains_key(key) && !pruned
     };
     have.keys().filter(stays).count()

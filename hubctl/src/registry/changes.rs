@@ -79,6 +79,7 @@ fn fields_of(object: &Object) -> Map<String, Value> {
         Object::Permission(given) => serde_json::to_value(given),
         Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
+        Object::DirectoryKey(key) => serde_json::to_value(key),
     };
     let Ok(Value::Object(mut fields)) = value else { return Map::new() };
     for own in own_names(&object.key()) {
@@ -92,6 +93,7 @@ fn own_names(key: &Key) -> &'static [&'static str] {
         Key::Cluster(_) | Key::Permission(_) | Key::Agreement(_) => &["id"],
         Key::Agency(_) | Key::System(_) | Key::Service(_) => &["address"],
         Key::LinkKey(..) => &["node", "spki_sha256"],
+        Key::DirectoryKey(_) => &["public_key"],
     }
 }
 

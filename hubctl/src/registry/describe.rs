@@ -89,7 +89,7 @@ impl Surroundings<'_> {
             Object::System(system) => self.system(system),
             Object::Service(service) => self.service(service),
             Object::Permission(given) => self.permission(given),
-            Object::Agreement(_) => (Vec::new(), Vec::new()),
+            Object::Agreement(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
             Object::LinkKey(key) => self.link_key(key),
         }
     }

@@ -45,6 +45,7 @@ pub(super) fn value(object: &Object) -> Value {
         Object::Permission(given) => serde_json::to_value(given),
         Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
+        Object::DirectoryKey(key) => serde_json::to_value(key),
     };
     value.unwrap_or_default()
 }
@@ -87,7 +88,8 @@ impl<'r> Counted<'r> {
                 Object::Cluster(_)
                 | Object::Agency(_)
                 | Object::Agreement(_)
-                | Object::LinkKey(_) => {}
+                | Object::LinkKey(_)
+                | Object::DirectoryKey(_) => {}
             }
         }
         counted
@@ -103,6 +105,7 @@ fn table(kind: Kind, objects: &[&Object], counted: &Counted<'_>) -> String {
         Kind::Permission => (&["PERMISSION", "CONSUMER", "SERVICE", "OPERATIONS", "PURPOSES"], &[]),
         Kind::Agreement => (&["AGREEMENT", "TITLE", "CONSUMER", "SERVICE"], &[]),
         Kind::LinkKey => (&["NODE", "SHA-256 OF ITS PUBLIC KEY"], &[]),
+        Kind::DirectoryKey => (&["PUBLIC KEY"], &[]),
     };
     let mut columns = Columns::new(header).numbers(numbers);
     for object in objects {
@@ -155,6 +158,7 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
             let parties = (terms.consumer.to_string(), terms.service.to_string());
             vec![agreement.id().to_string(), terms.title.clone(), parties.0, parties.1]
         }
+        Object::DirectoryKey(key) => vec![key.public_key.to_string()],
         Object::LinkKey(key) => vec![key.node.clone(), key.spki_sha256.to_string()],
     }
 }

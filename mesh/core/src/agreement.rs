@@ -18,7 +18,6 @@ pub use self::officer::{Office, Officer};
 pub use self::state::{Around, State};
 pub use self::step::Refused;
 pub use self::terms::Terms;
-pub use self::words::utc;
 
 /// SHA-256 of the exact bytes of an agreement's terms: what was signed is what is named.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -28,8 +28,7 @@ pub struct DirectoryPosition {
     pub epoch: u64,
     /// Raised by each change.
     pub revision: u64,
-    /// Root over the heads of all scopes, as the last heartbeat had it; `None` at a node that has
-    /// heard none.
+    /// Root over the heads of all scopes; `None` at a node that has heard no heartbeat yet.
     pub root: Option<Digest>,
 }
 

@@ -26,7 +26,6 @@ pub fn decide<'d>(
 ) -> Result<&'d Permission, NotPermitted> {
     directory
         .permissions(wish.consumer, wish.service)
-        .iter()
         .find(|given| {
             given.operations.contains(wish.operation) && given.purposes.contains(wish.purpose)
         })
@@ -44,7 +43,7 @@ pub fn confirm(
             && given.operations.contains(wish.operation)
             && given.purposes.contains(wish.purpose)
     };
-    let given = directory.permissions(wish.consumer, wish.service).iter().find(covers);
+    let given = directory.permissions(wish.consumer, wish.service).find(covers);
     given.map(|_| ()).ok_or(NotPermitted)
 }
 

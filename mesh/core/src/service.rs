@@ -3,6 +3,7 @@
 
 mod card;
 mod lifecycle;
+mod state;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::text::Citation;
 
 pub use card::{CONTACTS_MAX, CardError, Contact, ServiceCard};
 pub use lifecycle::{Deprecation, Lifecycle, Maintenance, Notice, PeriodError};
+pub use state::{State, Unusable};
 
 /// One major version of a service of a system.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

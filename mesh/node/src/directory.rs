@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use mesh_core::directory::change::{self, ChangeError};
+use mesh_core::directory::change::ChangeError;
 use mesh_core::directory::history::{Entry, Head, News, Untakeable};
-use mesh_core::directory::{Directory, DirectoryError, Objects};
+use mesh_core::directory::{Directory, DirectoryError, Unmade};
 use mesh_core::exchange::Digest;
 use mesh_core::node::MeshDomain;
 use mesh_proto::directory::{Snapshot, SnapshotError, read_entry, read_snapshot, write_snapshot};
@@ -84,6 +84,15 @@ pub enum NotTaken {
     OtherMesh,
     #[error("it cannot be written to its file")]
     Store(#[source] std::io::Error),
+}
+
+impl From<Unmade> for NotTaken {
+    fn from(why: Unmade) -> Self {
+        match why {
+            Unmade::Change(why) => Self::Change(why),
+            Unmade::Directory(why) => Self::Directory(why),
+        }
+    }
 }
 
 impl LiveDirectory {
@@ -199,14 +208,14 @@ impl LiveDirectory {
     /// The directory after `entry`, if it follows the one that is here.
     fn after(&self, entry: &wire::Entry) -> Result<Next, NotTaken> {
         let read = read_entry(&entry.body)?;
-        self.head().check_entry(&read)?;
-        let now = self.now();
-        let objects = change::apply(&now.objects().into_by_key(), &read.changes)?;
-        let objects: Objects = objects.into_values().collect();
-        let head =
-            Head { epoch: read.epoch, revision: read.revision, hash: Some(sha256(&entry.body)) };
-        let encoded = write_snapshot(now.mesh(), head, &objects);
-        let directory = Directory::build(now.mesh().clone(), head.position(), objects)?;
+        let hash = sha256(&entry.body);
+        let head = read.head(hash);
+        if self.head().check_entry(&read, hash)? == News::Known {
+            let have = Some(self.head());
+            return Err(Untakeable::Gap { have, entry: (read.epoch, read.revision) }.into());
+        }
+        let directory = self.now().with(&read.changes)?.at(head.position());
+        let encoded = write_snapshot(directory.mesh(), head, &directory.objects());
         let snapshot = Snapshot { directory, head };
         Ok(Next { snapshot, encoded, entry: Some(entry.clone()) })
     }

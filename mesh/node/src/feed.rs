@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use mesh_core::directory::history::Head;
+use mesh_core::directory::scope::Scope;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::directory::read_follow;
 use mesh_proto::status::write_status;
@@ -55,7 +56,8 @@ impl DirectoryService for Feed {
         &self,
         request: Request<FollowRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let have = read_follow(request.get_ref()).map_err(|why| {
+        let have = read_follow(request.get_ref()).map(|have| have.get(&Scope::Nation).copied());
+        let have = have.map_err(|why| {
             let problem = Problem::new(Reason::RequestMalformed, self.hop.clone(), why.to_string());
             write_status(&problem, None)
         })?;
@@ -96,7 +98,7 @@ impl Follower {
                 return None;
             }
             if let Some(kind) = self.ready.pop_front() {
-                return Some((Ok(FeedEvent { kind: Some(kind) }), self));
+                return Some((Ok(FeedEvent { kind: Some(kind), more: false }), self));
             }
             let (head, lacks) = self.directory.since(self.have);
             match lacks {

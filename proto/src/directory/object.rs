@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use mesh_core::address::{AgencyAddress, SystemAddress};
 use mesh_core::directory::change::{Change, Object};
-use mesh_core::directory::{Agency, Attribute, Cluster, IntraCluster, LinkKey, Permission, System};
+use mesh_core::directory::{
+    Agency, Attribute, Cluster, DirectoryKey, Ed25519Key, IntraCluster, LinkKey, Permission, System,
+};
 
 use super::agreement::{read_agreement, write_agreement};
 use super::service::{read_service, write_service};
-use crate::malformed::{Malformed, absent, digest, parse, parse_optional};
+use crate::malformed::{Malformed, absent, digest, exactly, parse, parse_optional};
 use crate::wire::directory::v1 as wire;
 use crate::wire::directory::v1::object::Kind;
 
@@ -28,6 +30,10 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
             Object::LinkKey(LinkKey { node: key.node, spki_sha256 })
         }
         Kind::Agreement(agreement) => Object::Agreement(read_agreement(&agreement)?),
+        Kind::DirectoryKey(key) => {
+            let public_key = exactly("directory_key.public_key", &key.public_key)?;
+            Object::DirectoryKey(DirectoryKey { public_key: Ed25519Key::new(public_key) })
+        }
         Kind::MemberKey(_) => return Err(Malformed::too_new("member_key")),
         Kind::Replica(_) => return Err(Malformed::too_new("replica")),
         Kind::Operator(_) => return Err(Malformed::too_new("operator")),
@@ -44,6 +50,10 @@ pub fn write_object(object: &Object) -> wire::Object {
         Object::Permission(permission) => write_permission(permission),
         Object::Agreement(agreement) => Kind::Agreement(write_agreement(agreement)),
         Object::LinkKey(key) => write_link_key(key),
+        Object::DirectoryKey(DirectoryKey { public_key }) => {
+            let public_key = Bytes::copy_from_slice(public_key.as_bytes());
+            Kind::DirectoryKey(wire::DirectoryKey { public_key })
+        }
     };
     wire::Object { kind: Some(kind) }
 }

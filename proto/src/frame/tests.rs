@@ -198,9 +198,9 @@ fn refuses_frames_of_the_lane_that_break_a_rule() {
         ("hello.software: is 129", hello(|hello| hello.software = "a".repeat(129))),
         ("hello.replica: belongs", hello(|hello| hello.replica = "a".into())),
         (
-            "directory.root: belongs",
+            "directory.root: is 31",
             hello(|hello| {
-                hello.directory.get_or_insert_default().root = vec![0; 32].into();
+                hello.directory.get_or_insert_default().root = vec![0; 31].into();
             }),
         ),
         ("witness: belongs", Some(Kind::Witness(wire::Witness::default()))),

@@ -20,4 +20,6 @@ pub use identifiers::{
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
 };
-pub use registry::{check_commit, check_entry, commit, entry, follow, page};
+pub use registry::{
+    check_commit, check_entry, commit, entry, heads, heartbeat, page, scope_snapshot,
+};

@@ -1,15 +1,20 @@
 //! Messages from the network: headers, heads, frames, snapshots and statuses.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use fuzz::{Dice, Shape, Target, values};
-use mesh_core::directory::history::{Entry, Head};
+use mesh_core::directory::history::{Entry, Head, Heartbeat};
+use mesh_core::directory::scope::Scope;
 use mesh_core::exchange::{AnswerHeader, RequestHeader};
 use mesh_core::limits::DETAIL_BYTES_MAX;
 use mesh_core::operation::RequestPath;
 use mesh_core::reason::Problem;
-use mesh_proto::directory::{read_entry, read_follow, write_entry, write_follow};
+use mesh_proto::directory::{
+    ScopeSnapshot, read_entry, read_follow, read_heartbeat, read_scope_snapshot, write_entry,
+    write_follow, write_heartbeat, write_scope_snapshot,
+};
 use mesh_proto::frame::{Frame, read_problem, write_problem};
 use mesh_proto::head::{
     AnswerHead, Field, RequestHead, read_answer_head, read_request_head, read_trailers,
@@ -134,9 +139,23 @@ fn entry() {
 
 #[test]
 fn follow() {
-    let write = |have: &Option<Head>| Some(write_follow(*have).encode_to_vec());
+    let write = |have: &BTreeMap<Scope, Head>| Some(write_follow(have).encode_to_vec());
     let read = |bytes: &[u8]| read_follow(&directory::FollowRequest::decode(bytes).ok()?).ok();
-    message("follow", values::follow, write, read).hold();
+    message("follow", values::heads, write, read).hold();
+}
+
+#[test]
+fn heartbeat() {
+    let write = |heartbeat: &Heartbeat| Some(write_heartbeat(heartbeat).to_vec());
+    let read = |bytes: &[u8]| read_heartbeat(bytes).ok();
+    message("heartbeat", values::heartbeat, write, read).hold();
+}
+
+#[test]
+fn scope_snapshot() {
+    let write = |snapshot: &ScopeSnapshot| Some(write_scope_snapshot(snapshot).to_vec());
+    let read = |bytes: &[u8]| read_scope_snapshot(bytes).ok();
+    message("scope snapshot", values::scope_snapshot, write, read).hold();
 }
 
 #[test]

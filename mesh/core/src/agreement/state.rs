@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::words::{list, utc};
+use super::words::list;
 use super::{Agreement, AgreementId, Deed, Party};
-use crate::directory::Attribute;
+use crate::directory::{Attribute, Directory};
+use crate::time::UnixMs;
 
 /// What an agreement is at a time.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,10 +52,10 @@ pub enum State {
 }
 
 /// What else its state depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Around<'a> {
     /// The agreements between the same consumer and service. What supersedes is among them.
-    pub beside: &'a [Agreement],
+    pub beside: Vec<&'a Agreement>,
     /// What the consuming system is.
     pub attributes: &'a BTreeSet<Attribute>,
     pub now_unix_ms: u64,
@@ -150,6 +151,18 @@ impl Agreement {
     }
 }
 
+impl Directory {
+    /// What the state of `agreement`, which may not be in here yet, depends on at `now`.
+    pub fn around(&self, agreement: &Agreement, now: UnixMs) -> Around<'_> {
+        let terms = agreement.terms();
+        Around {
+            beside: self.agreements(&terms.consumer, &terms.service).into_iter().collect(),
+            attributes: self.attributes(&terms.consumer),
+            now_unix_ms: now.0,
+        }
+    }
+}
+
 impl State {
     /// May the consumer ask?
     pub fn permits(&self) -> bool {
@@ -190,9 +203,9 @@ impl State {
                 format!("proposed: the signature of {} is missing", list(missing))
             }
             Self::Scheduled { from_unix_ms } => {
-                format!("signed by all; begins at {}", utc(*from_unix_ms))
+                format!("signed by all; begins at {}", UnixMs(*from_unix_ms))
             }
-            Self::Active { until_unix_ms } => format!("active until {}", utc(*until_unix_ms)),
+            Self::Active { until_unix_ms } => format!("active until {}", UnixMs(*until_unix_ms)),
             Self::Suspended { by } => {
                 format!("suspended by {}; only who suspends can resume", list(by))
             }
@@ -201,17 +214,20 @@ impl State {
                 format!("the consumer is no {}, as the terms want it", wanted.join(" and no "))
             }
             Self::Grace { successor, until_unix_ms } => {
-                format!("superseded by {successor}; holds beside it until {}", utc(*until_unix_ms))
+                format!(
+                    "superseded by {successor}; holds beside it until {}",
+                    UnixMs(*until_unix_ms)
+                )
             }
             Self::Superseded { successor, at_unix_ms } => {
-                format!("superseded by {successor}; over since {}", utc(*at_unix_ms))
+                format!("superseded by {successor}; over since {}", UnixMs(*at_unix_ms))
             }
-            Self::Expired { at_unix_ms } => format!("expired at {}", utc(*at_unix_ms)),
+            Self::Expired { at_unix_ms } => format!("expired at {}", UnixMs(*at_unix_ms)),
             Self::Revoked { by, at_unix_ms } => {
-                format!("revoked by the {by} at {}; a new agreement is needed", utc(*at_unix_ms))
+                format!("revoked by the {by} at {}; a new agreement is needed", UnixMs(*at_unix_ms))
             }
             Self::Rejected { by, at_unix_ms } => {
-                format!("rejected by the {by} at {}", utc(*at_unix_ms))
+                format!("rejected by the {by} at {}", UnixMs(*at_unix_ms))
             }
         }
     }

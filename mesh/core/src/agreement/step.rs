@@ -1,9 +1,9 @@
 //! What each party may do in which state: every change of an agreement is one step of this rule.
 
 use super::state::{Around, SIGNERS, SUSPENDERS, State};
-use super::words::utc;
 use super::{ACTS_MAX, Act, Agreement, Deed, Party};
 use crate::directory::Attribute;
+use crate::time::UnixMs;
 
 /// An officer's clock may be ahead of the registry's by so much.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 5 * 60 * 1_000;
@@ -29,9 +29,9 @@ pub enum Refused {
     NoPredecessor,
     #[error("to {deed} wants a reason")]
     NoReason { deed: Deed },
-    #[error("the act is dated {}, which is not after what the {party} did before", utc(*at_unix_ms))]
+    #[error("the act is dated {}, which is not after what the {party} did before", UnixMs(*at_unix_ms))]
     OutOfOrder { party: Party, at_unix_ms: u64 },
-    #[error("the act is dated {}, which is in the future", utc(*at_unix_ms))]
+    #[error("the act is dated {}, which is in the future", UnixMs(*at_unix_ms))]
     Early { at_unix_ms: u64 },
     #[error("acts that were there are missing, changed or in another order")]
     History,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Agency, Cluster, LinkKey, Objects, Permission, Service, System};
+use super::{
+    Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
+};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::Digest;
@@ -25,6 +27,7 @@ pub enum Key {
     Agreement(AgreementId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
+    DirectoryKey(Ed25519Key),
 }
 
 /// One object of a directory.
@@ -37,6 +40,7 @@ pub enum Object {
     Permission(Permission),
     Agreement(Agreement),
     LinkKey(LinkKey),
+    DirectoryKey(DirectoryKey),
 }
 
 /// What kind an object is.
@@ -49,6 +53,7 @@ pub enum ObjectKind {
     Permission,
     Agreement,
     LinkKey,
+    DirectoryKey,
 }
 
 /// One change: an object that is there afterwards as it is written, or one that is not.
@@ -133,14 +138,23 @@ impl Object {
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
             }
+            Self::DirectoryKey(key) => Key::DirectoryKey(key.public_key),
         }
     }
 }
 
 impl From<Objects> for Vec<Object> {
     fn from(objects: Objects) -> Self {
-        let Objects { clusters, agencies, systems, services, permissions, agreements, link_keys } =
-            objects;
+        let Objects {
+            clusters,
+            agencies,
+            systems,
+            services,
+            permissions,
+            agreements,
+            link_keys,
+            directory_keys,
+        } = objects;
         (clusters.into_iter().map(Object::Cluster))
             .chain(agencies.into_iter().map(Object::Agency))
             .chain(systems.into_iter().map(Object::System))
@@ -148,6 +162,7 @@ impl From<Objects> for Vec<Object> {
             .chain(permissions.into_iter().map(Object::Permission))
             .chain(agreements.into_iter().map(Object::Agreement))
             .chain(link_keys.into_iter().map(Object::LinkKey))
+            .chain(directory_keys.into_iter().map(Object::DirectoryKey))
             .collect()
     }
 }
@@ -164,6 +179,7 @@ impl FromIterator<Object> for Objects {
                 Object::Permission(given) => objects.permissions.push(given),
                 Object::Agreement(agreement) => objects.agreements.push(agreement),
                 Object::LinkKey(key) => objects.link_keys.push(key),
+                Object::DirectoryKey(key) => objects.directory_keys.push(key),
             }
         }
         objects
@@ -179,7 +195,7 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cluster,
         Self::Agency,
         Self::System,
@@ -187,6 +203,7 @@ impl ObjectKind {
         Self::Permission,
         Self::Agreement,
         Self::LinkKey,
+        Self::DirectoryKey,
     ];
 
     /// Its word in keys, such as `link-key`.
@@ -199,6 +216,7 @@ impl ObjectKind {
             Self::Permission => "permission",
             Self::Agreement => "agreement",
             Self::LinkKey => "link-key",
+            Self::DirectoryKey => "directory-key",
         }
     }
 }
@@ -213,6 +231,7 @@ impl Key {
             Self::Permission(_) => ObjectKind::Permission,
             Self::Agreement(_) => ObjectKind::Agreement,
             Self::LinkKey(..) => ObjectKind::LinkKey,
+            Self::DirectoryKey(_) => ObjectKind::DirectoryKey,
         }
     }
 
@@ -226,6 +245,7 @@ impl Key {
             Self::Permission(id) => id.to_string(),
             Self::Agreement(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
+            Self::DirectoryKey(key) => key.to_string(),
         }
     }
 }
@@ -272,6 +292,7 @@ impl Key {
                     name.split_once('/').ok_or("it names no digest of a key".to_owned())?;
                 Ok(Self::LinkKey(node.into(), read(digest)?))
             }
+            ObjectKind::DirectoryKey => read(name).map(Self::DirectoryKey),
         }
     }
 }

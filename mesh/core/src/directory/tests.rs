@@ -1,7 +1,9 @@
 //! Directories that fit together, and some that do not.
 
 use super::*;
-use crate::operation::{Call, Method, RequestPath};
+use crate::exchange::DirectoryPosition;
+use crate::node::{Home, MeshDomain};
+use crate::operation::{Call, Method, Operation, RequestPath};
 
 fn at(path: &str) -> Call {
     Call::Rest { method: Method::Get, path: path.parse().unwrap() }
@@ -71,6 +73,7 @@ pub(crate) fn sample() -> Objects {
             node: "desk.tax.gov.economy.mesh.ir".into(),
             spki_sha256: Digest([0xab; 32]),
         }],
+        directory_keys: Vec::new(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Directories that move on, by entry and by snapshot, in memory and on disk.
 
-use mesh_core::directory::Cluster;
 use mesh_core::directory::change::{Change, Object};
+use mesh_core::directory::scope::Scope;
+use mesh_core::directory::{Cluster, Objects};
 use mesh_core::exchange::DirectoryPosition;
 use prost::Message as _;
 
@@ -27,7 +28,8 @@ fn put(id: &str) -> Change {
 /// The entry that comes next at `directory`.
 fn next(directory: &LiveDirectory, changes: Vec<Change>) -> Entry {
     let Head { epoch, revision, hash } = directory.head();
-    Entry { epoch, revision: revision + 1, previous: hash, changes, committed_at_unix_ms: 7 }
+    let (scope, revision) = (Scope::Nation, revision + 1);
+    Entry { scope, epoch, revision, previous: hash, changes, committed_at_unix_ms: 7 }
 }
 
 fn clusters(directory: &LiveDirectory) -> Vec<String> {
@@ -98,7 +100,7 @@ async fn what_does_not_follow_changes_nothing() {
     let before = directory.head();
     let sound = next(&directory, vec![put("b")]);
     let wrong = [
-        Entry { revision: 9, ..sound.clone() },
+        Entry { revision: 1, ..sound.clone() },
         Entry { previous: None, ..sound.clone() },
         Entry { epoch: 2, ..sound.clone() },
         Entry { changes: vec![Change::Remove("cluster/none".parse().unwrap())], ..sound.clone() },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_core::directory::scope::Scope;
 use mesh_link::dial::Connect;
 use mesh_proto::directory::write_follow;
 use mesh_proto::status::read_status;
@@ -81,10 +82,10 @@ impl Following {
             Err(error) => return Ended::Interrupted(self.connect.explain(&*error)),
         };
         let directory = &self.node.directory;
-        let have = if whole { None } else { Some(directory.head()) };
+        let have = (!whole).then(|| (Scope::Nation, directory.head())).into_iter().collect();
         let mut client = DirectoryServiceClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_BYTES_MAX as usize);
-        let mut events = match client.follow(write_follow(have)).await {
+        let mut events = match client.follow(write_follow(&have)).await {
             Ok(answer) => answer.into_inner(),
             Err(status) => return Ended::Interrupted(self.told(&status)),
         };

@@ -2,9 +2,7 @@
 //! with the status that HTTP has for it, and its connection closed.
 
 use bytes::Bytes;
-use mesh_core::reason::Reason::{
-    PathUnknown, ProviderBrokeOff, RequestMalformed, RequestTooLarge,
-};
+use mesh_core::reason::Reason::{PathUnknown, ProviderBrokeOff, RequestMalformed, RequestTooLarge};
 
 use crate::bed::{CARDS, DESK};
 use crate::client::Answer;

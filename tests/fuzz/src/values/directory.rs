@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{
-    Agency, Attribute, Cluster, Directory, IntraCluster, LinkKey, Objects, Permission, System,
+    Agency, Attribute, Cluster, Directory, DirectoryKey, Ed25519Key, IntraCluster, LinkKey,
+    Objects, Permission, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::limits::DEADLINE_MAX;
@@ -75,7 +76,7 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
         Kind::Permission(found) => {
             let pair = found.consumer.parse().ok().zip(found.service.parse().ok());
             pair.is_some_and(|(consumer, service)| {
-                let known = directory.permissions(&consumer, &service).iter();
+                let known = directory.permissions(&consumer, &service);
                 // Neither list may be empty, which somebody could read as "all of them".
                 let full = |given: &&Permission| {
                     !given.operations.is_empty() && !given.purposes.is_empty()
@@ -84,6 +85,9 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
             })
         }
         Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
+        Kind::DirectoryKey(found) => {
+            directory.directory_keys().any(|known| known.as_bytes()[..] == found.public_key[..])
+        }
         Kind::Agency(_) => true,
         Kind::Agreement(found) => {
             let known = directory.objects().agreements;
@@ -144,6 +148,11 @@ pub(super) fn objects(dice: &mut Dice) -> Objects {
     for _ in 0..dice.below(4) {
         let node = mesh().dns_name(&node(dice));
         objects.link_keys.push(LinkKey { node, spki_sha256: digest(dice) });
+    }
+    for index in 0..dice.below(3) {
+        // The number keeps two of them apart.
+        let public_key = Ed25519Key::new([index as u8; 32]);
+        objects.directory_keys.push(DirectoryKey { public_key });
     }
     objects
 }

@@ -1,12 +1,16 @@
-//! What changes a directory: entries of a feed, and what operators ask of the registry.
+//! What feeds carry, and what operators ask of the registry.
+
+use std::collections::BTreeMap;
 
 use mesh_core::directory::change::{CHANGES_MAX, Change, Object, ObjectKind};
-use mesh_core::directory::history::{Entry, Head};
+use mesh_core::directory::history::{Entry, Head, Heartbeat, SCOPE_CHANGES_MAX};
+use mesh_core::directory::scope::Scope;
 use mesh_core::limits::DETAIL_BYTES_MAX;
+use mesh_proto::directory::ScopeSnapshot;
 use mesh_proto::registry::{Commit, PAGE_OBJECTS_MAX, Page};
 
 use super::directory::objects;
-use super::names::{digest, text};
+use super::names::{agency, digest, label, mesh, parsed, text};
 use crate::Dice;
 
 /// Puts and removals; most of them would fit together.
@@ -20,6 +24,7 @@ fn changes(dice: &mut Dice) -> Vec<Change> {
 
 pub fn entry(dice: &mut Dice) -> Entry {
     Entry {
+        scope: scope(dice),
         epoch: dice.within(0..=u64::MAX),
         revision: dice.within(0..=u64::MAX),
         previous: dice.maybe(digest),
@@ -29,15 +34,49 @@ pub fn entry(dice: &mut Dice) -> Entry {
 }
 
 pub fn check_entry(entry: &Entry) -> Result<(), String> {
-    bounded(&entry.changes)
+    let changes = entry.changes.len();
+    if changes <= SCOPE_CHANGES_MAX { Ok(()) } else { Err(format!("{changes} changes")) }
 }
 
-pub fn follow(dice: &mut Dice) -> Option<Head> {
-    dice.maybe(|dice| Head {
+fn scope(dice: &mut Dice) -> Scope {
+    match dice.below(3) {
+        0 => Scope::Nation,
+        1 => Scope::Cluster(parsed(&label(dice))),
+        _ => Scope::Agency(agency(dice, "ir")),
+    }
+}
+
+fn head(dice: &mut Dice) -> Head {
+    Head {
         epoch: dice.within(0..=u64::MAX),
         revision: dice.within(0..=u64::MAX),
         hash: dice.maybe(digest),
-    })
+    }
+}
+
+/// Heads of some scopes.
+pub fn heads(dice: &mut Dice) -> BTreeMap<Scope, Head> {
+    (0..dice.below(5)).map(|_| (scope(dice), head(dice))).collect()
+}
+
+pub fn heartbeat(dice: &mut Dice) -> Heartbeat {
+    Heartbeat {
+        sent_at_unix_ms: dice.within(0..=u64::MAX),
+        epoch: dice.within(0..=u64::MAX),
+        revision: dice.within(0..=u64::MAX),
+        heads: heads(dice),
+    }
+}
+
+pub fn scope_snapshot(dice: &mut Dice) -> ScopeSnapshot {
+    ScopeSnapshot {
+        mesh: mesh(),
+        scope: scope(dice),
+        epoch: dice.within(0..=u64::MAX),
+        revision: dice.within(0..=u64::MAX),
+        entry_hash: dice.maybe(digest),
+        objects: objects(dice).into(),
+    }
 }
 
 pub fn page(dice: &mut Dice) -> Page {

@@ -20,7 +20,8 @@ struct Case {
 impl Case {
     fn around(&self) -> Around<'_> {
         static NONE: BTreeSet<Attribute> = BTreeSet::new();
-        Around { beside: &self.beside, attributes: &NONE, now_unix_ms: self.now_unix_ms }
+        let beside = self.beside.iter().collect();
+        Around { beside, attributes: &NONE, now_unix_ms: self.now_unix_ms }
     }
 
     fn done(mut self, deed: Deed, party: Party) -> Self {
@@ -183,8 +184,8 @@ fn each_lifts_its_own_suspension_and_nobody_elses() {
 fn a_successor_takes_over_when_it_is_in_force_and_grace_runs_from_then() {
     let old = signed(1, plain());
     let state = |successor: &Agreement, now_unix_ms| {
-        let beside = [successor.clone()];
-        old.state(&Around { beside: &beside, attributes: &[].into(), now_unix_ms })
+        let beside = vec![successor];
+        old.state(&Around { beside, attributes: &[].into(), now_unix_ms })
     };
     let next = successor();
     assert_eq!(state(&next, FROM - 1).name(), "scheduled");
@@ -234,12 +235,11 @@ fn the_registry_takes_steps_and_nothing_else() {
 
     let next = successor();
     assert_eq!(follow(None, &next, &around), Err(Refused::NoPredecessor));
-    let beside = [whole.clone()];
-    assert_eq!(follow(None, &next, &Around { beside: &beside, ..around }).unwrap().len(), 3);
+    let around = Around { beside: vec![whole], ..around };
+    assert_eq!(follow(None, &next, &around).unwrap().len(), 3);
     let elsewhere = Draft { service: "ir/gov/care/cards/card.v2".parse().unwrap(), ..plain() };
     let elsewhere = signed(3, Draft { supersedes: next.terms().supersedes, ..elsewhere });
-    let refused = follow(None, &elsewhere, &Around { beside: &beside, ..around });
-    assert_eq!(refused, Err(Refused::OtherPair));
+    assert_eq!(follow(None, &elsewhere, &around), Err(Refused::OtherPair));
 }
 
 #[test]

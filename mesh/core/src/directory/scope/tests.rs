@@ -1,0 +1,1 @@
+//! Names of scopes, who follows which, and what a commit is to each.

@@ -1,4 +1,4 @@
-//! A centre, hubs and agents: what is committed reaches whom it concerns, whole and signed, and what
+//! A centre, hubs and agents: what is committed reaches whom it concerns, whole and signed; what
 //! nobody signed reaches nobody.
 
 use mesh_core::directory::change::{Change, Key, Object};

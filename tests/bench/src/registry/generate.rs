@@ -82,7 +82,8 @@ impl Size {
             let _ = writeln!(
                 text,
                 "[[agencies]]\naddress = \"ir/gov/a{agency:04}\"\n\
-                 name_fa = \"دستگاه {agency}\"\nname_en = \"Agency {agency}\"\n\n[[systems]]\naddress = \"{system}\"\n{home}\n\
+                 name_fa = \"دستگاه {agency}\"\nname_en = \"Agency {agency}\"\n\n\
+                 [[systems]]\naddress = \"{system}\"\n{home}\n\
                  [[agents]]\nsystem = \"{system}\"\n"
             );
         }

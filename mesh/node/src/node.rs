@@ -18,6 +18,7 @@ use mesh_rt::readiness::Readiness;
 use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust, UntilCut};
 use tracing::warn;
 
+use crate::catalogue::TextSource;
 use crate::directory::LiveDirectory;
 use crate::standing::Standing;
 
@@ -28,6 +29,8 @@ pub struct Node {
     pub identity: Identity,
     pub directory: LiveDirectory,
     pub standing: Standing,
+    /// Where it has the texts of interface descriptions from.
+    pub texts: TextSource,
     pub drain: Drain,
     pub readiness: Readiness,
     pub counters: Counters,
@@ -97,6 +100,7 @@ impl Node {
             identity,
             directory,
             standing,
+            texts: TextSource::default(),
             drain: Drain::new(readiness.clone()),
             readiness,
             counters: Counters::default(),

@@ -12,9 +12,8 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub registry: RegistrySection,
-    /// What the mesh is told is signed; without it, nodes believe the one above.
-    #[serde(default)]
-    pub directory: Option<SignedDirectory>,
+    /// What the mesh is told is signed.
+    pub directory: SignedDirectory,
     pub mesh: Mesh,
     /// `trust_file` is the root: it vouches for the authorities of clusters and of the edge.
     pub tls: TlsFiles,
@@ -37,10 +36,8 @@ impl Check for Config {
 
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
         let mut files = vec![("admin.trust_file", &mut self.admin.trust_file)];
-        if let Some(directory) = &mut self.directory {
-            files.push(("directory.key_file", &mut directory.key_file));
-            files.push(("directory.signing_key_file", &mut directory.signing_key_file));
-        }
+        files.push(("directory.key_file", &mut self.directory.key_file));
+        files.push(("directory.signing_key_file", &mut self.directory.signing_key_file));
         files.extend(self.registry.files());
         files.extend(self.tls.files());
         files

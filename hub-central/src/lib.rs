@@ -17,11 +17,12 @@ use mesh_core::directory::{Directory, Objects};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::directory::LiveDirectory;
+use mesh_node::feed::heartbeats;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::{Node, NodeError};
+use mesh_node::{Knows, Named, Node, NodeError, NodeFiles, Standing, Who};
 use mesh_registry::place::OpenStore;
-use mesh_rt::clock::SystemClock;
+use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
@@ -76,6 +77,7 @@ impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
         // A running centre has the store, so that it cannot be opened; all else is loaded.
         self.registry.is_there().map_err(CmdError::usage)?;
+        registry::signer(&self.directory).map_err(CmdError::usage)?;
         let (mesh, position) = (self.mesh.domain().clone(), DirectoryPosition::default());
         let empty = Directory::build(mesh, position, Objects::default());
         let empty = LiveDirectory::in_memory(empty.map_err(CmdError::failure)?);
@@ -85,9 +87,12 @@ impl Rehearse for Config {
 
 impl Loaded {
     fn read(config: &Config, directory: LiveDirectory) -> Result<Self, StartError> {
-        let Config { tls, limits, .. } = config;
-        let clock = Arc::new(SystemClock);
-        let mut node = Node::with_directory(&PROGRAM, tls, directory, clock, NodeName::Centre)?;
+        let Config { mesh, tls, limits, .. } = config;
+        let files = NodeFiles { mesh: mesh.domain(), tls };
+        let named = Named::load(&PROGRAM, files, &Who::Node(NodeName::Centre))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let standing = Standing::at_the_centre(Arc::clone(&clock));
+        let mut node = Node::new(named, Knows { directory, standing }, clock);
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
         let below = Node::trust(&tls.trust_file)?;
@@ -100,7 +105,7 @@ impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let Config { registry, directory, mesh, .. } = &config;
-        let opened = Opened::read(registry, directory.as_ref(), mesh.domain()).await?;
+        let opened = Opened::read(registry, directory, mesh.domain()).await?;
         let Opened { kept, directory, head_written } = opened;
         let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
@@ -133,6 +138,7 @@ impl Bound {
             ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
+        heartbeats::start(&node);
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
         let drained = served.until(&node, stop, grace).await;

@@ -22,13 +22,12 @@ use tracing::info;
 pub(crate) use self::desk::Desk;
 use self::desk::Standing;
 pub use self::opened::OpenError;
-pub(crate) use self::opened::{Opened, rules};
+pub(crate) use self::opened::{Opened, rules, signer};
 
 mod desk;
 mod judge;
 mod made;
 mod opened;
-mod ready;
 mod sets;
 
 /// How long an operator waits for the store. Shorter than the admin port's own patience, so that

@@ -13,12 +13,13 @@ use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 use mesh_rt::exit::{CmdError, run_main};
 
+use crate::access::{self, Access};
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
-use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs};
+use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs, RemoveArgs};
 use crate::topology::{NodeView, Part, tree};
 use crate::{directory, keeping, pki, registry, status, top, topology};
 
@@ -59,6 +60,8 @@ enum Command {
     Top(top::Options),
     /// Make the registry hold what files say
     Apply(ApplyArgs),
+    /// Remove objects; a key of a node or an operator that is removed is revoked
+    Remove(RemoveArgs),
     /// List, show and decide of change sets
     #[command(subcommand)]
     Change(Change),
@@ -69,6 +72,9 @@ enum Command {
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Say why a consumer may use a service, or may not
+    #[command(subcommand)]
+    Access(Access),
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
@@ -167,10 +173,12 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
             Ok(Told { text: String::new(), complaint: None })
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
+        Command::Remove(args) => registry::remove(&load()?, args, output).await,
         Command::Change(command) => registry::change(&load()?, command, output).await,
         Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
+        Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
         }

@@ -122,7 +122,10 @@ pub struct Failures {
 
 /// Nodes that are not as they should be.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{} of {asked} nodes are not ready: {}", nodes.len(), nodes.join(", "))]
+#[error(
+    "{} of {asked} nodes {} not ready: {}",
+    nodes.len(), if nodes.len() == 1 { "is" } else { "are" }, nodes.join(", ")
+)]
 pub struct NotReady {
     asked: usize,
     nodes: Vec<String>,

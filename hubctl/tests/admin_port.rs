@@ -122,8 +122,15 @@ impl Nation {
 fn port(name: &str, readiness: &Readiness) -> AdminPort {
     let (node, readiness) = (format!("{name}.mesh.ir"), readiness.clone());
     let view = Arc::new(Sample { node, readiness: readiness.clone() });
-    let (hop, services) = (name.parse().unwrap(), Vec::new());
-    AdminPort { hop, view, readiness, services, admits: None, registry: None }
+    AdminPort {
+        hop: name.parse().unwrap(),
+        view,
+        readiness,
+        services: Vec::new(),
+        admits: None,
+        catalogue: None,
+        registry: None,
+    }
 }
 
 async fn nobody() -> SocketAddr {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use mesh_certs::DirectoryKey;
 use mesh_certs::local::{Issued, LocalPki, PkiError};
 use mesh_core::directory::{Directory, DirectoryError, LinkKey};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
-use mesh_proto::directory::write_snapshot;
 use mesh_proto::wire::registry::v1::EpochBegun;
 use mesh_registry::lay::{Beginning, LayError, lay_file_blocking};
 
@@ -28,6 +28,8 @@ pub struct Layout {
     pub programs: Vec<ProgramLayout>,
     pub hubctl_config: PathBuf,
     pub pki: PathBuf,
+    /// What the centre signs the directory with, and the half of it that every node has.
+    pub directory_key: DirectoryKey,
     /// Keeps the ports of nodes that are down, too.
     pub ports: Arc<Reserved>,
 }
@@ -38,8 +40,8 @@ pub struct NodeLayout {
     pub name: NodeName,
     pub program: &'static str,
     pub config: PathBuf,
-    /// The node's own copy of the directory.
-    pub directory: PathBuf,
+    /// Where the node keeps what it was told.
+    pub state: PathBuf,
     pub log: PathBuf,
     pub admin: SocketAddr,
     /// Where neighbours from below dial, for hubs.
@@ -112,6 +114,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
     let name = NodeName::Operator("operator".parse().expect("a label"));
     let issued = pki.issue(&name, &dir.join("operator"), now)?;
     let operator = Operator { name, issued };
+    let directory_key = DirectoryKey::create(&dir.join("directory"))?;
     let layout = Layout {
         dir: dir.into(),
         mesh,
@@ -119,9 +122,10 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         programs,
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
+        directory_key,
         ports: Arc::new(ports.release()),
     };
-    layout.write_directory(plan, &operator)?;
+    layout.lay_registry(plan, &operator)?;
     for node in &layout.nodes {
         write(&node.config, layout.config(plan, (node, &pki), log))?;
     }
@@ -157,6 +161,9 @@ fn node(
 ) -> Result<NodeLayout, LayoutError> {
     let below = dir.join("nodes").join(name.to_string());
     let issued = pki.issue(&name, &below, now)?;
+    let state = below.join("state");
+    std::fs::create_dir(&state)
+        .map_err(|source| LayoutError::Write { path: state.clone(), source })?;
     let program = match name {
         NodeName::Centre => "hub-central",
         NodeName::Hub(_) => "hub-cluster",
@@ -168,7 +175,7 @@ fn node(
         name,
         program,
         config: below.join(format!("{program}.toml")),
-        directory: below.join("directory.pb"),
+        state,
         log: below.join("log"),
         admin: ports.free().map_err(LayoutError::Port)?,
         mesh,
@@ -188,12 +195,7 @@ impl Layout {
         self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
     }
 
-    /// The centre's copy of the directory as it begins.
-    pub fn directory_file(&self) -> PathBuf {
-        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("directory.pb")
-    }
-
-    fn write_directory(&self, plan: &Plan, operator: &Operator) -> Result<(), LayoutError> {
+    fn lay_registry(&self, plan: &Plan, operator: &Operator) -> Result<(), LayoutError> {
         let nodes = self.nodes.iter().map(|node| (&node.name, &node.issued));
         let all = nodes.chain([(&operator.name, &operator.issued)]);
         let key = |(name, issued): (&NodeName, &Issued)| LinkKey {
@@ -201,16 +203,14 @@ impl Layout {
             spki_sha256: issued.spki_sha256,
         };
         let objects = plan.objects(all.map(key).collect());
-        Directory::build(self.mesh.clone(), plan.position, objects.clone())?;
-        let bytes = write_snapshot(&self.mesh, plan.position, &objects);
         let DirectoryPosition { epoch, revision, .. } = plan.position;
         let reason = "the nation was laid out".into();
         let begun = EpochBegun { epoch, reason, ..EpochBegun::default() };
         let objects = objects.into_by_key();
         let registry = Beginning::of(self.mesh.clone(), (epoch, revision), &objects, begun)?;
+        // The centre alone: all others are told by it.
         lay_file_blocking(&self.registry_file(), registry)?;
-        // Each its own copy, as on machines of their own.
-        self.nodes.iter().try_for_each(|node| write(&node.directory, &bytes))
+        Ok(())
     }
 
     fn config(&self, plan: &Plan, (node, pki): (&NodeLayout, &LocalPki), log: &str) -> String {
@@ -226,11 +226,16 @@ impl Layout {
             text.push_str(&line);
             text.push('\n');
         };
-        match node.name {
-            NodeName::Centre => line(format!("[registry]\nfile = {:?}", self.registry_file())),
-            _ => line(format!("directory_file = {:?}", node.directory)),
+        if matches!(node.name, NodeName::Centre) {
+            line(format!("[registry]\nfile = {:?}", self.registry_file()));
         }
         line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
+        let DirectoryKey { signing_key_file, key_file: public, .. } = &self.directory_key;
+        line(format!("\n[directory]\nkey_file = {public:?}"));
+        match &node.name {
+            NodeName::Centre => line(format!("signing_key_file = {signing_key_file:?}")),
+            _ => line(format!("state_dir = {:?}", node.state)),
+        }
         line(format!("\n[tls]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}"));
         line(format!("trust_file = {trust:?}"));
         if let Some(address) = self.upper(&node.name) {
@@ -313,21 +318,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_copy_of_the_directory_lists_the_keys_of_all_nodes_and_of_the_operator() {
+    fn the_registry_lists_the_keys_of_all_nodes_and_of_the_operator() {
         let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/two-clusters.toml");
         let plan = Plan::load(Path::new(plan)).expect("the plan reads");
         let dir = std::env::temp_dir().join(format!("nation-layout-{}", std::process::id()));
         let layout = lay_out(&plan, &dir, "filter = \"info\"").expect("it is laid out");
-        let copies = layout.nodes.iter().map(|node| std::fs::read(&node.directory));
-        let copies: Vec<_> = copies.map(|copy| copy.expect("each node has one")).collect();
-        let snapshot = std::fs::read(layout.directory_file()).expect("the centre has one");
+        let registry = std::fs::read(layout.registry_file()).expect("the centre has one");
+        let states = layout.nodes.iter().map(|node| std::fs::read_dir(&node.state));
+        let told = states.map(|state| state.expect("each node has a folder").count());
+        assert_eq!(told.sum::<usize>(), 0, "nobody else has been told anything yet");
         std::fs::remove_dir_all(&dir).expect("it goes");
-        assert!(copies.iter().all(|copy| *copy == snapshot), "they begin alike");
 
         let operator = NodeName::Operator("operator".parse().expect("a label"));
         let names = layout.nodes.iter().map(|node| &node.name).chain([&operator]);
         for name in names.map(|name| layout.mesh.dns_name(name)) {
-            let listed = snapshot.windows(name.len()).any(|part| part == name.as_bytes());
+            let listed = registry.windows(name.len()).any(|part| part == name.as_bytes());
             assert!(listed, "{name}");
         }
     }

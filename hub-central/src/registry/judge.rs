@@ -3,12 +3,11 @@
 use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::change::{Change, Key};
 use mesh_core::reason::{Problem, Reason};
-use mesh_node::directory::NotTaken;
+use mesh_node::directory::{NotTaken, Prepared};
 use mesh_registry::{digest, layout};
 use mesh_rt::exit::sentence;
 
 use super::desk::Desk;
-use super::ready::Ready;
 
 /// Objects that a message names at most; the change set names all.
 const KEYS_SHOWN: usize = 5;
@@ -24,7 +23,7 @@ pub(super) enum Judged {
 
 impl Desk {
     /// What the next commit would be, or why there is none.
-    pub(super) fn judge(&self, set: &ChangeSet) -> Result<Ready, Judged> {
+    pub(super) fn judge(&self, set: &ChangeSet) -> Result<Box<Prepared>, Judged> {
         let directory = self.node.directory.now();
         let now = |key: &Key| directory.object(key).as_ref().map(digest::of_object);
         let overtaken = set.body.overtaken(now);
@@ -33,8 +32,8 @@ impl Desk {
         }
         let changes = set.body.changes.iter().map(|written| written.change.clone());
         let changes: Vec<Change> = changes.collect();
-        let ready = Ready::of(&self.node.directory, &changes, self.node.clock.unix_ms());
-        ready.map_err(|why| match why {
+        let prepared = self.node.directory.prepare(&changes, self.node.clock.unix_ms());
+        prepared.map(Box::new).map_err(|why| match why {
             NotTaken::TooLarge { .. } => Judged::TooLarge(sentence(&why)),
             why => Judged::Unfit(sentence(&why)),
         })

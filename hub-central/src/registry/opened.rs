@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use mesh_core::change_set::Rules;
-use mesh_core::directory::history::Head;
-use mesh_core::directory::{Directory, DirectoryError};
 use mesh_core::node::MeshDomain;
-use mesh_node::directory::{DirectoryKeyError, DirectorySigner, LiveDirectory, NotTaken, Stored};
+use mesh_node::NodeError;
+use mesh_node::directory::{DirectoryKeys, DirectorySigner, LiveDirectory, NotTaken, Stored};
 use mesh_node::section::SignedDirectory;
 use mesh_proto::malformed::Malformed;
 use mesh_proto::wire::directory::v1 as wire;
@@ -37,10 +36,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("registry: {0}")]
     Held(#[from] HeldError),
-    #[error("registry: its objects do not fit together: {0}")]
-    Directory(#[from] DirectoryError),
     #[error(transparent)]
-    Signer(#[from] DirectoryKeyError),
+    Node(#[from] NodeError),
     #[error("registry: {0}")]
     NotTaken(#[from] NotTaken),
     #[error("registry: is of mesh {found}, and this node belongs to {wanted}")]
@@ -50,14 +47,13 @@ pub enum OpenError {
 }
 
 impl Opened {
-    /// Reads what `section` names. With `signed`, the directory is told by scopes and signed.
+    /// Reads what `section` names, to be told to the mesh with the signature of `signed`.
     pub(crate) async fn read(
         section: &RegistrySection,
-        signed: Option<&SignedDirectory>,
+        signed: &SignedDirectory,
         mesh: &MeshDomain,
     ) -> Result<Self, OpenError> {
-        let signer = signed.map(|signed| DirectorySigner::load(&signed.signing_key_file));
-        let signer = signer.transpose()?;
+        let (signer, known) = signer(signed)?;
         section.is_there()?;
         let kept = section.open().await?;
         let held = Held::read(&*kept.store()).await?;
@@ -66,16 +62,25 @@ impl Opened {
             return Err(OpenError::OtherMesh { found, wanted });
         }
         let head_written = held.head_written;
-        let directory = match signer {
-            Some(signer) => {
-                let log = last_log(&*kept.store(), &held).await?;
-                let stored = stored(held, log);
-                LiveDirectory::from_registry(mesh.clone(), stored, signer)?
-            }
-            None => plain(held)?,
-        };
+        let key = signer.key();
+        let log = last_log(&*kept.store(), &held).await?;
+        let stored = stored(held, log);
+        let directory = LiveDirectory::from_registry(mesh.clone(), stored, signer)?;
+        let is_named = directory.now().directory_keys().any(|known| *known == key);
+        if !known.contains(&key) && !is_named {
+            let file = signed.signing_key_file.display().to_string();
+            return Err(NodeError::UnknownSigner { file }.into());
+        }
         Ok(Self { kept, directory, head_written })
     }
+}
+
+/// The key that signs, and those that nodes are set up with.
+pub(crate) fn signer(
+    signed: &SignedDirectory,
+) -> Result<(DirectorySigner, DirectoryKeys), OpenError> {
+    let signer = DirectorySigner::load(&signed.signing_key_file).map_err(NodeError::from)?;
+    Ok((signer, DirectoryKeys::load(&signed.key_file).map_err(NodeError::from)?))
 }
 
 /// Epochs and revisions of the log that those who follow may still want.
@@ -110,15 +115,6 @@ fn stored(held: Held, log: Vec<wire::Entry>) -> Stored {
         heads: heads.filter_map(|(scope, head)| Some((scope.parse().ok()?, head))).collect(),
         log,
     }
-}
-
-fn plain(held: Held) -> Result<LiveDirectory, OpenError> {
-    let nation = held.heads.iter().find(|(scope, _)| scope == "nation");
-    let hash = nation.and_then(|(_, head)| head.hash);
-    let head = Head { epoch: held.epoch, revision: held.revision, hash };
-    let objects = held.objects.into_values().collect();
-    let directory = Directory::build(held.mesh, head.position(), objects)?;
-    Ok(LiveDirectory::at(directory, head))
 }
 
 /// The rules of approval; none without a file.

@@ -43,7 +43,7 @@ impl Files {
         let (_, stranger) = issue("omid.operators");
         let _ = issue("hub.health");
         let second = issue("nima.operators");
-        DirectoryKey::create(&folder.path().join("key")).unwrap();
+        DirectoryKey::create(folder.path()).unwrap();
         let link_keys = [&centre, &listed, &second].map(|(name, issued)| LinkKey {
             node: mesh.dns_name(name),
             spki_sha256: issued.spki_sha256,
@@ -59,7 +59,7 @@ impl Files {
     pub(crate) fn config(&self, from: &str, to: &str) -> Config {
         let text = r#"registry = { file = "registry.redb" }
 mesh = { id = "ir", domain = "mesh.ir" }
-directory = { key_file = "key/directory.pem", signing_key_file = "key/signing.key" }
+directory = { key_file = "directory.pem", signing_key_file = "signing.key" }
 listen = { mesh = "127.0.0.1:0" }
 [tls]
 chain_file = "hub.centre/chain.pem"

@@ -7,13 +7,16 @@ use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::Directory;
 use mesh_core::directory::change::{self, ByKey, Change, ObjectKind};
 use mesh_core::directory::history::Head;
+use mesh_core::node::NodeName;
 use mesh_core::reason::Reason;
 use mesh_rt::exit::CmdError;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::changes::{Counts, Shown, counts, shown, text};
+use super::cut_off::{CutOff, cut_off, named};
 use super::propose::{Proposal, Proposed};
+use super::prune;
 use super::{Registry, centre};
 use crate::cli::now_ms;
 use crate::client::{AskError, NodeClient, Unanswered, ask_all, clients};
@@ -29,7 +32,7 @@ const REACH_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
-    /// A TOML file, or a folder whose *.toml files are read together
+    /// A TOML file, a folder whose *.toml files are read together, or `-` for standard input
     #[arg(short = 'f', long = "file", value_name = "PATH")]
     file: PathBuf,
     /// Show what would change, and change nothing
@@ -38,6 +41,9 @@ pub(crate) struct ApplyArgs {
     /// Remove what the registry has and the files do not mention; keys of links stay
     #[arg(long)]
     prune: bool,
+    /// Remove with --prune even if it is more than one object in ten
+    #[arg(long)]
+    yes: bool,
     /// A sentence for those who approve, and for the record
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -62,6 +68,8 @@ struct Applied {
     revision: u64,
     /// Objects that the files do not mention, and that stay as they are without `--prune`.
     unmentioned: usize,
+    /// Nodes that the directory no longer lets in after the changes.
+    cut_off: Vec<String>,
     /// Which nodes have it; `null` where nobody waited.
     reach: Option<Reach>,
 }
@@ -77,7 +85,7 @@ struct SetTold {
     revision: Option<u64>,
 }
 
-/// Which of the nodes of the configuration have what was committed.
+/// Which of the nodes of the configuration have what was committed, without those it cuts off.
 #[derive(Debug, Serialize)]
 struct Reach {
     nodes: usize,
@@ -133,7 +141,12 @@ pub(crate) async fn apply(
     let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
     let removable = |kind| args.prune && !kept.contains(&kind);
     let changes = change::diff(&registry.objects, &want, removable);
-    judge(&registry, &written, &changes)?;
+    if args.prune && !args.yes && !args.dry_run {
+        let could = registry.objects.keys().filter(|key| removable(key.kind())).count();
+        prune::allowed(&changes, could).map_err(CmdError::usage)?;
+    }
+    let after = judge(&registry, &written, &changes)?;
+    let lost = cut_off(&registry.objects, &registry.directory()?, &after);
 
     let proposal = Proposal::new(&centre, &registry, changes.clone(), &args.reason)?;
     let proposed = proposal.send(&centre, now_ms(), args.dry_run).await;
@@ -142,7 +155,8 @@ pub(crate) async fn apply(
     }
     let base = registry.head;
     let head = proposed.sets.iter().rev().find_map(committed).unwrap_or(base);
-    let reach = if args.no_wait || head == base { None } else { Some(reach(config, head).await?) };
+    let reach =
+        if args.no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
     let changes = shown(&registry.objects, &changes);
     let applied = Applied {
         dry_run: args.dry_run,
@@ -154,17 +168,25 @@ pub(crate) async fn apply(
         epoch: head.epoch,
         revision: head.revision,
         unmentioned: unmentioned(&registry.objects, &want, args.prune),
+        cut_off: lost.iter().map(ToString::to_string).collect(),
         reach,
     };
-    Ok(Told::new(format, &applied, told))
+    let mut told = Told::new(format, &applied, |applied| text_of(applied, &lost));
+    if !args.dry_run && head != base && !lost.is_empty() {
+        told.complaint = Some(CmdError::failure(CutOff(lost)));
+    }
+    Ok(told)
 }
 
 /// Says before anything is sent what the registry would refuse, with the line at fault.
-fn judge(registry: &Registry, written: &Written, changes: &[Change]) -> Result<(), CmdError> {
+fn judge(
+    registry: &Registry,
+    written: &Written,
+    changes: &[Change],
+) -> Result<Directory, CmdError> {
     let after = change::apply(&registry.objects, changes).map_err(CmdError::failure)?;
     let objects = after.into_values().collect();
     Directory::build(registry.mesh.clone(), registry.head.position(), objects)
-        .map(drop)
         .map_err(|error| CmdError::usage(written.explain(&error)))
 }
 
@@ -218,9 +240,11 @@ fn set_told(set: &ChangeSet) -> SetTold {
     }
 }
 
-/// Waits until every node of `config` stands at `head` or later, but not for long.
-async fn reach(config: &Config, head: Head) -> Result<Reach, CmdError> {
-    let clients = clients(config, &[]).map_err(CmdError::usage)?;
+/// Waits until every node of `config` but those that are `lost` stands at `head` or later, but not
+/// for long.
+async fn reach(config: &Config, head: Head, lost: &[NodeName]) -> Result<Reach, CmdError> {
+    let mut clients = clients(config, &[]).map_err(CmdError::usage)?;
+    clients.retain(|client| !lost.contains(client.node()));
     let began = Instant::now();
     let mut late = clients.clone();
     loop {
@@ -255,7 +279,7 @@ fn unmentioned(have: &ByKey, want: &ByKey, pruned: bool) -> usize {
     have.keys().filter(stays).count()
 }
 
-fn told(applied: &Applied) -> String {
+fn text_of(applied: &Applied, lost: &[NodeName]) -> String {
     let Applied { dry_run, changes, counts, base_epoch, base_revision, .. } = applied;
     let mut text = text(changes);
     if changes.is_empty() {
@@ -274,8 +298,14 @@ fn told(applied: &Applied) -> String {
         text += &sets_text(*dry_run, &applied.change_sets);
     }
     if 0 < applied.unmentioned {
-        let count = applied.unmentioned;
-        text += &format!("{count} objects that the files do not mention stay as they are\n");
+        let (objects, stay) = match applied.unmentioned {
+            1 => ("1 object".into(), "stays as it is"),
+            count => (format!("{count} objects"), "stay as they are"),
+        };
+        text += &format!("{objects} that the files do not mention {stay}\n");
+    }
+    if *dry_run && !lost.is_empty() {
+        text += &format!("would cut off {}\n", named(lost));
     }
     if let Some(Reach { nodes, in_force, after_ms, late }) = &applied.reach {
         text += &format!("in force at {in_force} of {nodes} nodes after {after_ms} ms\n");

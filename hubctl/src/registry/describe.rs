@@ -101,7 +101,7 @@ impl Surroundings<'_> {
             fact("name", &cluster.name_en),
             fact("نام", &cluster.name_fa),
             fact("hub", hub),
-            fact("within", within(cluster.intra_cluster)),
+            fact("within", within(cluster)),
         ];
         let systems = self.systems(|system| system.cluster.as_ref() == Some(&cluster.id));
         (facts, vec![systems])

@@ -157,4 +157,6 @@ fn complains_of_those_that_are_not_ready() {
     let complaint = all_ready(&rows).unwrap_err().to_string();
     let want = "3 of 4 nodes are not ready: hub.economy, hub.health, desk.licensing.gov.economy";
     assert_eq!(complaint, want);
+    let one = all_ready(&rows[..2]).unwrap_err().to_string();
+    assert_eq!(one, "1 of 2 nodes is not ready: hub.economy");
 }

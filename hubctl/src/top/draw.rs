@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::columns::{Columns, rate};
 use super::picture::{Failed, Line, Picture, Wrong};
-use crate::output::printable;
+use crate::output::{counted, printable};
 
 /// Characters and lines that there is room for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,7 +126,8 @@ fn nodes(lines: &[Line<'_>], lines_max: usize, columns: usize) -> Vec<Drawn> {
     }
     if kept.len() < lines.len() {
         let hidden = lines.len() - kept.len();
-        drawn.push(Drawn::new(Tone::Plain, format!("… and {hidden} quieter nodes")));
+        let hidden = counted(hidden, "quieter node");
+        drawn.push(Drawn::new(Tone::Plain, format!("… and {hidden}")));
     }
     drawn
 }

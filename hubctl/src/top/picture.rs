@@ -8,6 +8,7 @@ use mesh_core::reason::Reason;
 
 use super::sample::{Pace, Sample};
 use super::watch::Watched;
+use crate::output::counted;
 use crate::status::{Away, Failures, State};
 use crate::topology::{Link, NodeView, Place, Share, link, tree};
 
@@ -165,8 +166,9 @@ impl Wrong {
         if let Some(pace) = watched.and_then(Watched::pace)
             && 0 < pace.handshakes_refused
         {
-            let (refused, seconds) = (pace.handshakes_refused, pace.over.as_secs_f64());
-            parts.push(format!("refused {refused} handshakes in {seconds:.1} s"));
+            let seconds = pace.over.as_secs_f64();
+            let refused = usize::try_from(pace.handshakes_refused).unwrap_or(usize::MAX);
+            parts.push(format!("refused {} in {seconds:.1} s", counted(refused, "handshake")));
         }
         let what = parts.join("; ");
         (!what.is_empty()).then(|| Self { node: place.node.to_string(), what })

@@ -7,7 +7,7 @@ use mesh_proto::frame::LaneKind;
 use serde::Serialize;
 
 use super::{Answer, Lane, Link, Place, upper};
-use crate::output::{Columns, ago, printable};
+use crate::output::{Columns, ago, counted, printable};
 
 /// Widest text of a link; that of an agent with replicas goes on below.
 const LINK_CHARACTERS_MAX: usize = 40;
@@ -176,7 +176,8 @@ fn summary(places: &[&Place], versions: &Versions<'_>) -> String {
         })
         .collect();
     let (nodes, loose, mute) = (places.len(), loose.count(), silent.len());
-    let mut text = format!("\n{nodes} nodes, {loose} not linked, {mute} gave no answer\n");
+    let nodes = counted(nodes, "node");
+    let mut text = format!("\n{nodes}, {loose} not linked, {mute} gave no answer\n");
     if !versions.counts.is_empty() {
         text.push_str(&format!("software: {}\n", printable(&versions.text())));
     }

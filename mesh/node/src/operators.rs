@@ -16,6 +16,7 @@ use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
 use tokio::sync::oneshot;
 use tracing::error;
 
+use crate::catalogue::Catalogue;
 use crate::lower::HandshakeCounts;
 use crate::node::{Node, NodeError};
 use crate::view::View;
@@ -136,6 +137,7 @@ impl Operators {
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
             admits: self.trust.is_some().then(|| node.admit_key()),
+            catalogue: Some(Arc::new(Catalogue::new(node.clone()))),
             registry,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -27,10 +27,12 @@ use crate::admission::AdmissionLayer;
 use crate::readiness::Readiness;
 use crate::server::HEADER_LIST_BYTES_MAX;
 use crate::tls::AdmitKey;
+pub use catalogue::CatalogueDesk;
 use connection::Connection;
 use gate::GateLayer;
 pub use registry::RegistryDesk;
 
+mod catalogue;
 mod connection;
 mod gate;
 mod registry;
@@ -85,6 +87,8 @@ pub struct AdminPort {
     /// Asked at each request whether the key of whoever asks is active still; `None` for a port that
     /// loopback alone protects.
     pub admits: Option<AdmitKey>,
+    /// What is known of services.
+    pub catalogue: Option<Arc<dyn CatalogueDesk>>,
     /// Only the centre has one.
     pub registry: Option<Arc<dyn RegistryDesk>>,
 }
@@ -206,7 +210,7 @@ impl AdminPort {
 
 impl fmt::Debug for AdminPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hop, view: _, readiness, services, admits: _, registry: _ } = self;
+        let Self { hop, view: _, readiness, services, admits: _, catalogue: _, registry: _ } = self;
         let mut shown = f.debug_struct("AdminPort");
         shown.field("hop", hop).field("readiness", readiness).field("services", services);
         shown.finish_non_exhaustive()

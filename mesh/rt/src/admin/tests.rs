@@ -47,6 +47,7 @@ impl Served {
             readiness: readiness.clone(),
             services: vec![LINK.into()],
             admits: None,
+            catalogue: None,
             registry: None,
         };
         let bound = AdminBound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

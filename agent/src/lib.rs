@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use mesh_core::node::{Home, NodeName};
 use mesh_node::operators::{Operators, Sides};
-use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::told::{Kept, Tell, Told};
+use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Named, Node, NodeError, NodeFiles, Who};
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
@@ -143,8 +143,7 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, kept, agent, local, upper, operators, backends, grace, mut random } =
-            self;
+        let Self { node, kept, agent, local, upper, operators, backends, grace, mut random } = self;
         let (listens, admin) = (local.local_addr(), operators.local_addr());
         let system = &agent.system;
         info!(%system, local = %listens, %admin, "agent listens");

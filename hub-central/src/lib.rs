@@ -16,12 +16,10 @@ use std::time::Duration;
 
 use mesh_core::directory::Directory;
 use mesh_core::node::{Home, NodeName};
+use mesh_node::feed::heartbeats;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::feed::heartbeats;
-use mesh_node::{
-    Knows, Named, Node, NodeError, NodeFiles, Standing, Who,
-};
+use mesh_node::{Knows, Named, Node, NodeError, NodeFiles, Standing, Who};
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};

@@ -30,7 +30,8 @@ pub async fn record(bed: &Bed) -> Told {
     let trust = Trust::load(&issued.trust_file).expect("a trust file");
     let mesh = bed.nation.layout.mesh.clone();
     let uri = format!("https://{}/", mesh.dns_name(&centre.name)).parse().expect("a name");
-    let connector = Connector::new(&identity, trust, centre.name.clone(), mesh).expect("it listens");
+    let connector =
+        Connector::new(&identity, trust, centre.name.clone(), mesh).expect("it listens");
     let dialer = TcpDialer::new(centre.mesh.expect("it listens"), connector);
     let channel = feed_endpoint(uri).connect_with_connector(dialer).await.expect("a connection");
     let mut client = DirectoryServiceClient::new(channel);

@@ -104,7 +104,7 @@ impl Record {
     pub(crate) fn failed(&mut self, problem: &Problem) {
         let Some(in_flight) = self.in_flight.take() else { return };
         in_flight.failed(problem, &self.hop);
-        let Problem { reason, hop, detail } = problem;
+        let Problem { reason, hop, detail, .. } = problem;
         let (side, elapsed_us) = (self.side.name(), self.elapsed_us());
         let exchange = self.exchange.map(tracing::field::display);
         match self.names.as_deref() {

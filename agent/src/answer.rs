@@ -29,6 +29,7 @@ use crate::local::Cut;
 use crate::payload::{self, Broken, Payload};
 use crate::problem::ascii;
 use crate::r1;
+use crate::sunset::Sunset;
 
 /// W3C Server-Timing.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -44,6 +45,8 @@ pub(crate) struct Question {
     pub(crate) began: Instant,
     /// Where answers come from.
     pub(crate) upper: HopName,
+    /// What the application is told of a service that it should leave.
+    pub(crate) sunset: Option<Sunset>,
 }
 
 /// An answer that the application may see.
@@ -138,6 +141,9 @@ impl Release {
         headers.insert(r1::MESSAGE_ID, ascii(question.message_id));
         headers.insert(r1::REQUEST_ID, ascii(question.exchange.to_string()));
         headers.append(SERVER_TIMING, ascii(timing));
+        if let Some(sunset) = question.sunset {
+            sunset.tell(headers);
+        }
 
         let bodiless = question.method == Method::Head
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);

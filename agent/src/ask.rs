@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -15,6 +15,7 @@ use mesh_core::limits::{DATA_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use mesh_core::node::NodeName;
 use mesh_core::operation::OperationKind;
 use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_core::time::UnixMs;
 use mesh_link::dial::Uplink;
 use mesh_link::exchange::Exchange;
 use mesh_link::lane::Lane;
@@ -32,8 +33,9 @@ use crate::fields;
 use crate::inflow::sha256;
 use crate::local::Cut;
 use crate::payload::{Payload, is_unreadable};
-use crate::problem::{Refusal, respond};
+use crate::problem::{Refusal, respond, written};
 use crate::r1::{self, Asked, Flaw};
+use crate::sunset::Sunset;
 
 /// What an application may still send after a refusal that did not read its body, and for how long
 /// this is thrown away: an application that is cut off while it writes does not read the refusal.
@@ -95,6 +97,18 @@ impl Consumer {
         }
     }
 
+    /// What an application is told that sent no request at all, for which HTTP has `status`: the
+    /// headers and the body.
+    pub(crate) fn unreadable(&self, status: StatusCode) -> (String, String) {
+        let exchange = self.new_id();
+        let mut record = self.agent.record(Side::Consumer, Instant::now());
+        record.number(exchange);
+        let flaw = r1::unreadable(status);
+        let problem = self.agent.problem(flaw.reason, flaw.detail);
+        record.failed(&problem);
+        written(&Refusal { status, ..problem.into() }, exchange)
+    }
+
     async fn ask(
         &self,
         (head, body): (&Parts, &mut Option<Incoming>),
@@ -105,7 +119,8 @@ impl Consumer {
         // Before anything that the directory says: it may say nothing yet, or no longer count.
         self.agent.serves(false)?;
         let directory = self.agent.directory.now();
-        let clear = clearance::decide(&directory, &self.agent.system, &asked);
+        let now = UnixMs(self.agent.clock.unix_ms());
+        let clear = clearance::decide(&directory, &self.agent.system, &asked, now);
         let clear = clear.map_err(|flaw| self.refuse(flaw))?;
         let names = Arc::new(Names {
             consumer: asked.client.clone(),
@@ -149,6 +164,7 @@ impl Consumer {
             method: asked.method,
             began,
             upper: HopName::from(&self.upper),
+            sunset: clear.deprecated.map(|deprecated| Sunset::new(clear.service, deprecated)),
         };
         let exchange = self.send(Leaving { header, head, first, rest }, (began, until))?;
         let release = question.release(&self.agent, exchange).await;
@@ -159,8 +175,8 @@ impl Consumer {
     }
 
     fn refuse(&self, flaw: Flaw) -> Refusal {
-        let problem = self.agent.problem(flaw.reason, flaw.detail);
-        match flaw.reason {
+        let problem = flaw.problem(self.agent.hop.clone());
+        match problem.reason {
             Reason::RequestTooLarge => Refusal::of_a_head(problem),
             _ => problem.into(),
         }
@@ -251,7 +267,7 @@ impl Consumer {
 /// A submission that was sent, and then broke, may have been carried out: the application must
 /// know, and may only repeat it under the key that makes both one. `me` is the hop that asked.
 fn uncertain(problem: Problem, me: &HopName, keyed: bool) -> Refusal {
-    let Problem { reason, hop, detail } = &problem;
+    let Problem { reason, hop, detail, .. } = &problem;
     let asked = match reason {
         Reason::LinkLost
         | Reason::ProtocolViolation
@@ -345,10 +361,14 @@ mod tests {
         let before = |reason, hop: &HopName| match reason {
             Reason::BodyCorrupt => *hop == far,
             Reason::RouteStale
+            | Reason::DirectoryStale
+            | Reason::DirectorySplitView
             | Reason::HubUnreachable
             | Reason::CentreUnreachable
             | Reason::ClusterUnreachable
             | Reason::ProviderUnreachable
+            | Reason::ServiceDisabled
+            | Reason::ServiceMaintenance
             | Reason::Overloaded => true,
             reason => {
                 use mesh_core::reason::Kind::{Conflict, Forbidden, Malformed, NotFound, TooLarge};

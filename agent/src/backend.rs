@@ -88,6 +88,11 @@ impl Backends {
         self.by_service.keys()
     }
 
+    /// What answers for each of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &config::Backend> {
+        self.by_service.values()
+    }
+
     /// Calls a service once. A redirect is an answer like any other.
     pub(crate) async fn call(&self, request: Request<Payload>) -> Result<Response<Incoming>, Flaw> {
         let authority = request.uri().authority().cloned();

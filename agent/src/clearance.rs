@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::access::Refused;
 use mesh_core::address::SystemAddress;
 use mesh_core::directory::{Directory, Permission, Service};
 use mesh_core::id::{OperationId, PurposeId};
 use mesh_core::operation::{Operation, RequestPath};
 use mesh_core::permit::{self, NotPermitted, Wish};
 use mesh_core::reason::Reason;
+use mesh_core::service::Deprecation;
+use mesh_core::time::UnixMs;
 
 use crate::r1::{Asked, Flaw};
 
@@ -19,13 +22,16 @@ pub(crate) struct Clearance<'d> {
     pub(crate) operation: &'d Operation,
     pub(crate) permission: &'d Permission,
     pub(crate) purpose: &'d PurposeId,
+    /// Set where the service should no longer be used.
+    pub(crate) deprecated: Option<Deprecation>,
 }
 
-/// Decides on `asked`, at the agent of the system `own`.
+/// Decides on `asked` at `now`, at the agent of the system `own`.
 pub(crate) fn decide<'d>(
     directory: &'d Directory,
     own: &SystemAddress,
     asked: &Asked,
+    now: UnixMs,
 ) -> Result<Clearance<'d>, Flaw> {
     if asked.client != *own {
         let detail = format!(
@@ -42,7 +48,9 @@ pub(crate) fn decide<'d>(
     let purpose = find_purpose(&permissions, &operation.id, asked.purpose.as_ref())?;
     let wish = Wish { consumer: own, service: &asked.service, operation: &operation.id, purpose };
     let permission = permit::decide(directory, &wish).map_err(|_| not_permitted())?;
-    Ok(Clearance { service, operation, permission, purpose })
+    let usable = service.usable(now);
+    let deprecated = usable.map_err(|why| Flaw::refused(&Refused::Unusable(why), now))?;
+    Ok(Clearance { service, operation, permission, purpose, deprecated })
 }
 
 fn not_permitted() -> Flaw {
@@ -54,8 +62,9 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
     service.operation(asked.method, path).ok_or_else(|| {
         let (address, method) = (&service.address, asked.method.name());
-        let here = service.operations.iter().filter(|declared| declared.path.matches(path));
-        let methods: BTreeSet<&str> = here.map(|declared| declared.method.name()).collect();
+        let declared = service.operations.iter().filter_map(|declared| declared.call.rest());
+        let here = declared.filter(|(_, template)| template.matches(path));
+        let methods: BTreeSet<&str> = here.map(|(method, _)| method.name()).collect();
         let methods = methods.into_iter().collect::<Vec<_>>().join(" and ");
         let detail = if methods.is_empty() {
             format!("{address} has no operation with this path")
@@ -100,11 +109,9 @@ mod tests {
     use super::*;
 
     fn directory() -> Directory {
-        let operation = |id: &str, method: &str, path: &str| Operation {
-            id: id.parse().unwrap(),
-            kind: OperationKind::Inquiry,
-            method: method.parse().unwrap(),
-            path: path.parse().unwrap(),
+        let operation = |id: &str, method: &str, path: &str| {
+            let (method, path) = (method.parse().unwrap(), path.parse().unwrap());
+            Operation::rest(id.parse().unwrap(), OperationKind::Inquiry, method, path)
         };
         let permission = |id: &str, operations: &[&str], purposes: &[&str]| Permission {
             id: id.parse().unwrap(),
@@ -125,16 +132,15 @@ mod tests {
                 name_en: String::new(),
             }],
             systems: vec![system("ir/gov/tax/desk"), system("ir/gov/tax/debts")],
-            services: vec![Service {
-                address: "ir/gov/tax/debts/debt.v1".parse().unwrap(),
-                timeout_ms: 1000,
-                operations: vec![
+            services: vec![Service::new(
+                "ir/gov/tax/debts/debt.v1".parse().unwrap(),
+                vec![
                     operation("getDebt", "GET", "/{id}"),
                     operation("listDebts", "GET", "/"),
                     operation("payDebt", "POST", "/{id}"),
                     operation("allDebts", "GET", "/all"),
                 ],
-            }],
+            )],
             permissions: vec![
                 permission("first", &["getDebt"], &["licence"]),
                 permission("second", &["listDebts"], &["census", "audit"]),
@@ -189,7 +195,7 @@ mod tests {
                 user_id: None,
                 issue: None,
             };
-            let said = match decide(&directory, &own, &asked) {
+            let said = match decide(&directory, &own, &asked, UnixMs(0)) {
                 Ok(clear) => format!("{} {}", clear.permission.id, clear.purpose),
                 Err(flaw) => flaw.to_string(),
             };

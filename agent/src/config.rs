@@ -224,7 +224,10 @@ url = "http://registry"
         assert_eq!(second.timeout(), None);
         let files = config.files();
         let names: Vec<_> = files.iter().map(|(field, _)| *field).collect();
-        assert_eq!(names, ["directory.key_file", "tls.chain_file", "tls.key_file", "tls.trust_file"]);
+        assert_eq!(
+            names,
+            ["directory.key_file", "tls.chain_file", "tls.key_file", "tls.trust_file"]
+        );
         assert!(files.iter().all(|(_, path)| Path::new(path).is_absolute()), "{files:?}");
     }
 

@@ -16,7 +16,9 @@ mod local;
 mod payload;
 mod problem;
 mod provide;
+mod pulse;
 mod r1;
+mod sunset;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +26,8 @@ use std::time::Duration;
 
 use mesh_core::node::{Home, NodeName};
 use mesh_node::operators::{Operators, Sides};
-use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::told::{Kept, Tell, Told};
+use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Named, Node, NodeError, NodeFiles, Who};
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
@@ -42,6 +44,7 @@ pub use self::backend::Backends;
 pub use self::config::{Backend, BackendUrl, Config, ParseUrlError};
 pub use self::local::Local;
 pub use self::provide::Provider;
+use self::pulse::Pulse;
 
 /// The name and version that the program shows.
 pub const PROGRAM: Program = Program { name: "agent", version: env!("CARGO_PKG_VERSION") };
@@ -140,21 +143,26 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, kept, agent, local, upper, operators, backends, grace, mut random } =
-            self;
+        let Self { node, kept, agent, local, upper, operators, backends, grace, mut random } = self;
         let (listens, admin) = (local.local_addr(), operators.local_addr());
         let system = &agent.system;
         info!(%system, local = %listens, %admin, "agent listens");
         let directory = node.directory.now();
-        for service in backends.services().filter(|service| directory.service(service).is_none()) {
+        let unknown = backends.services().filter(|service| directory.service(service).is_none());
+        // A node that was told nothing yet knows no service at all.
+        let unknown = unknown.filter(|_| !node.directory.heads().is_empty());
+        for service in unknown {
             warn!(%service, "the directory has no such service, so nobody can ask for it");
         }
         let hub = upper.node.clone();
+        let pulse = Pulse::new(backends.all(), Arc::clone(&node.clock));
         let provider = Arc::new(Provider::new(agent.clone(), backends));
         let uplink = start_uplink(&node, (upper, kept), provider, random.random())?;
         let consumer = Consumer::new(agent, Arc::clone(&uplink), hub.clone(), random);
-        let sides = Sides { upper: Some((hub, Arc::clone(&uplink))), ..Sides::default() };
-        let served = operators.serve(&node, sides);
+        let services_away = pulse.services_away();
+        let upper = Some((hub, Arc::clone(&uplink)));
+        let served = operators.serve(&node, Sides { upper, services_away, ..Sides::default() });
+        node.drain.spawn(pulse.watch(node.drain.clone()));
         let drain = node.drain.clone();
         node.drain.spawn(async move {
             // The link goes last: what applications have under way still needs it.

@@ -1,5 +1,6 @@
 //! The local port: where the system's own programs ask, by HTTP/1.1 on loopback.
 
+mod own;
 mod socket;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use self::own::OwnAnswer;
 use self::socket::Socket;
 use crate::ask::Consumer;
 
@@ -31,8 +33,8 @@ const CONNECTIONS_MAX: u32 = 1024;
 /// From a connection, or the end of an exchange on it, to the head of the next request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// What is read of a connection at once. Twice what a head may be, so that one that is too large
-/// gets an answer in our form; beyond it hyper answers with its own.
+/// What is read of a connection at once. Twice what a head may be, so that of one that is too large
+/// it can be said by how much; beyond it hyper answers, and says nothing but that.
 const READ_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
 /// Before the next try to accept, after one failed: mostly for want of file descriptors.
@@ -106,7 +108,12 @@ async fn connection(stream: TcpStream, consumer: Arc<Consumer>, drain: Drain) {
     }
     let cut = Cut::default();
     let cuts = cut.clone();
-    let (socket, ending) = Socket::new(stream);
+    let asked = Arc::clone(&consumer);
+    let explain = move |own: &OwnAnswer| {
+        let (headers, body) = asked.unreadable(own.status);
+        own.with(&headers, &body)
+    };
+    let (socket, ending) = Socket::new(stream, Arc::new(explain));
     // Does the application speak HTTP/1.0?
     let old = Arc::new(AtomicBool::new(false));
     let speaks = Arc::clone(&old);

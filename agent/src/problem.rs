@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use mesh_core::exchange::ExchangeId;
 use mesh_core::reason::{Kind, Problem, Reason};
@@ -36,7 +36,7 @@ impl Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        let (status, retry_after) = (status(problem.reason), problem.reason.retry_after());
+        let (status, retry_after) = (status(problem.reason), problem.retry_after());
         Self { problem, status, retry_after }
     }
 }
@@ -48,6 +48,8 @@ fn status(reason: Reason) -> StatusCode {
         _ if reason == Reason::BodyCorrupt => StatusCode::BAD_GATEWAY,
         // A neighbour behind this agent spoke nonsense, which is what the status is for.
         _ if reason == Reason::ProtocolViolation => StatusCode::BAD_GATEWAY,
+        // It was there once, and whoever asks should ask for something else.
+        _ if reason == Reason::ServiceRetired => StatusCode::GONE,
         Kind::Malformed => StatusCode::BAD_REQUEST,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::NotFound => StatusCode::NOT_FOUND,
@@ -64,6 +66,15 @@ fn status(reason: Reason) -> StatusCode {
 fn titles(reason: Reason) -> (&'static str, &'static str) {
     match reason.kind() {
         _ if reason == Reason::BodyCorrupt => ("A body was changed", "بدنه در راه تغییر کرده است"),
+        _ if reason == Reason::ServiceDisabled => {
+            ("The service is switched off", "این خدمت غیرفعال شده است")
+        }
+        _ if reason == Reason::ServiceMaintenance => {
+            ("The service is in maintenance", "این خدمت موقتاً در دست نگهداری است")
+        }
+        _ if reason == Reason::ServiceRetired => {
+            ("This version of the service is gone", "این نسخه از خدمت برچیده شده است")
+        }
         Kind::Malformed => ("The request cannot be read", "درخواست خوانا نیست"),
         Kind::TooLarge => ("The request is too large", "درخواست بیش از اندازه بزرگ است"),
         Kind::NotFound => ("There is nothing at this address", "در این نشانی چیزی نیست"),
@@ -99,7 +110,27 @@ pub(crate) fn respond(
     exchange: ExchangeId,
     message_id: Option<&str>,
 ) -> Response<Payload> {
-    let Refusal { problem: Problem { reason, hop, detail }, status, retry_after } = refusal;
+    let mut response = Response::new(payload::whole(body(refusal, exchange).into()));
+    *response.status_mut() = refusal.status;
+    *response.headers_mut() = headers(refusal, exchange);
+    if let Some(message_id) = message_id {
+        response.headers_mut().insert(r1::MESSAGE_ID, ascii(message_id.to_owned()));
+    }
+    response
+}
+
+/// The same as text, for a connection on which nothing is left but to write it: the headers, each a
+/// line, and the body.
+pub(crate) fn written(refusal: &Refusal, exchange: ExchangeId) -> (String, String) {
+    let headers = headers(refusal, exchange);
+    let lines = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    (lines.collect(), body(refusal, exchange))
+}
+
+fn body(refusal: &Refusal, exchange: ExchangeId) -> String {
+    let Refusal { problem: Problem { reason, hop, detail, .. }, status, retry_after } = refusal;
     let (title, title_fa) = titles(*reason);
     let body = Body {
         r#type: format!("urn:mesh:reason:{reason}"),
@@ -113,21 +144,19 @@ pub(crate) fn respond(
         exchange_id: exchange.to_string(),
         retry_after_ms: retry_after.map(|after| after.as_millis() as u64),
     };
-    let body = serde_json::to_vec(&body).expect("text and numbers always have a JSON form");
-    let mut response = Response::new(payload::whole(body.into()));
-    *response.status_mut() = *status;
-    let headers = response.headers_mut();
+    serde_json::to_string(&body).expect("text and numbers always have a JSON form")
+}
+
+fn headers(refusal: &Refusal, exchange: ExchangeId) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(r1::ERROR, HeaderValue::from_static(reason.name()));
+    headers.insert(r1::ERROR, HeaderValue::from_static(refusal.problem.reason.name()));
     headers.insert(r1::REQUEST_ID, ascii(exchange.to_string()));
-    if let Some(message_id) = message_id {
-        headers.insert(r1::MESSAGE_ID, ascii(message_id.to_owned()));
-    }
-    if let Some(after) = *retry_after {
+    if let Some(after) = refusal.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
-    response
+    headers
 }
 
 /// `text` as a header; it comes from a type that allows visible ASCII and spaces only.

@@ -10,11 +10,13 @@ use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming as Answer;
+use mesh_core::access;
 use mesh_core::exchange::{AnswerHeader, BodyDescriptor, Digest, Outcome, RequestHeader};
 use mesh_core::limits::{DATA_BYTES_MAX, INLINE_BODY_BYTES_MAX};
 use mesh_core::operation::{Method, RequestPath};
-use mesh_core::permit::{self, Wish};
+use mesh_core::permit::Wish;
 use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_core::time::UnixMs;
 use mesh_link::exchange::{Exchange, Incoming};
 use mesh_link::lane::Accept;
 use mesh_proto::frame::{Close, Hop, HopTime, Open};
@@ -102,7 +104,7 @@ impl Provider {
         record: &mut Record,
     ) -> Result<(), Problem> {
         let Open { header: bytes, head, body, hop, close } = open;
-        let flawed = |flaw: Flaw| self.agent.problem(flaw.reason, flaw.detail);
+        let flawed = |flaw: Flaw| flaw.problem(self.agent.hop.clone());
         let header = read_request(&bytes).map_err(|why| {
             let detail = format!("the request's header cannot be read: {why}");
             self.agent.problem(Reason::RequestMalformed, detail)
@@ -158,8 +160,9 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
     }
     let wish = Wish { consumer, service, operation, purpose };
     let directory = agent.directory.now();
-    permit::confirm(&directory, &wish, permission)
-        .map_err(|denied| Flaw::new(Reason::NotPermitted, denied.to_string()))?;
+    let now = UnixMs(agent.clock.unix_ms());
+    let service = access::admit(&directory, &wish, permission, now)
+        .map_err(|refused| Flaw::refused(&refused, now))?;
     if header.head_digest != sha256(head) {
         let detail = "the request's head is not the one that its header describes";
         return Err(Flaw::new(Reason::BodyCorrupt, detail));
@@ -170,8 +173,7 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
     let path = RequestPath::new(&head.path)
         .map_err(|why| Flaw::new(Reason::RequestMalformed, why.to_string()))?;
     // Another operation may say more of this path than the declared one does.
-    let service = directory.service(service);
-    let found = service.and_then(|service| service.operation(head.method, path));
+    let found = service.operation(head.method, path);
     if !found.is_some_and(|found| found.id == *operation && found.kind == header.kind) {
         let detail = format!("method and path are not those of the operation {operation}");
         return Err(Flaw::new(Reason::OperationMismatch, detail));
@@ -312,7 +314,7 @@ impl Answering<'_> {
     }
 
     fn flawed(&self, flaw: Flaw) -> Problem {
-        self.agent.problem(flaw.reason, flaw.detail)
+        flaw.problem(self.agent.hop.clone())
     }
 }
 

@@ -20,15 +20,17 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::Version;
 use http::header::{HOST, HeaderMap, HeaderName};
 use http::request::Parts;
+use http::{StatusCode, Version};
+use mesh_core::access::Refused;
 use mesh_core::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use mesh_core::exchange::{IdempotencyKey, Pseudonym};
 use mesh_core::id::PurposeId;
 use mesh_core::limits::DEADLINE_MAX;
 use mesh_core::operation::{Method, ParsePathError, RequestPath};
-use mesh_core::reason::Reason;
+use mesh_core::reason::{HopName, Problem, Reason};
+use mesh_core::time::UnixMs;
 use percent_encoding::percent_decode_str;
 
 pub(crate) const CLIENT: HeaderName = HeaderName::from_static("x-road-client");
@@ -68,15 +70,41 @@ pub(crate) struct Asked {
 pub(crate) struct Flaw {
     pub(crate) reason: Reason,
     pub(crate) detail: String,
+    /// See [`Problem::wait`].
+    wait: Option<Duration>,
 }
 
 impl Flaw {
     pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self { reason, detail: detail.into(), wait: None }
+    }
+
+    /// What the rules of the mesh do not let pass at `now`.
+    pub(crate) fn refused(refused: &Refused<'_>, now: UnixMs) -> Self {
+        Self { wait: refused.wait(now), ..Self::new(refused.reason(), refused.to_string()) }
+    }
+
+    /// As the agent `hop` tells it.
+    pub(crate) fn problem(self, hop: HopName) -> Problem {
+        Problem { wait: self.wait, ..Problem::new(self.reason, hop, self.detail) }
     }
 
     fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Reason::RequestMalformed, detail)
+    }
+}
+
+/// What is wrong with bytes of which no head could be read; HTTP has `status` for it.
+pub(crate) fn unreadable(status: StatusCode) -> Flaw {
+    match status {
+        StatusCode::URI_TOO_LONG => {
+            Flaw::new(Reason::RequestTooLarge, "the request's target is too long to be read")
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            let detail = "the request's head is too large to be read, or has more than 100 headers";
+            Flaw::new(Reason::RequestTooLarge, detail)
+        }
+        _ => Flaw::malformed("the request's head is not well-formed HTTP/1.1"),
     }
 }
 

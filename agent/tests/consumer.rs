@@ -194,18 +194,26 @@ async fn what_is_no_http_gets_no_further() {
         "POST /r1/{IDENTITY}/echo HTTP/1.1\r\n{head}content-length: 5\r\n\
                             transfer-encoding: chunked\r\n\r\n0\r\n\r\n"
     );
-    for (bytes, wants) in [
-        ("hello\r\n\r\n".to_owned(), ["HTTP/1.1 400 "]),
-        (format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)), ["HTTP/1.1 431 "]),
-        (two_lengths, ["HTTP/1.1 400 "]),
+    let long = format!("GET /{} HTTP/1.1\r\n{head}\r\n", "x".repeat(70_000));
+    for (bytes, status, reason) in [
+        ("hello\r\n\r\n".to_owned(), 400, "REQUEST_MALFORMED"),
+        (format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)), 431, "REQUEST_TOO_LARGE"),
+        (two_lengths, 400, "REQUEST_MALFORMED"),
         (
             format!("GET /r1/{IDENTITY}/persons/1 HTTP/1.1\r\nbad name: x\r\n\r\n"),
-            ["HTTP/1.1 400 "],
+            400,
+            "REQUEST_MALFORMED",
         ),
-        (format!("GET /status HTTP/1.1\r\n{head}\r\n"), ["HTTP/1.1 404 "]),
+        (long, 414, "REQUEST_TOO_LARGE"),
+        (format!("GET /status HTTP/1.1\r\n{head}\r\n"), 404, "PATH_UNKNOWN"),
     ] {
         let answer = raw(nation.local, bytes.as_bytes()).await;
-        assert!(wants.iter().all(|want| answer.starts_with(want)), "{bytes:?}: {answer:?}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer:?}");
+        assert!(answer.contains(&format!("x-road-error: {reason}\r\n")), "{answer:?}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(answer.contains(&format!("content-length: {}\r\n", body.len())), "{answer:?}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!((&problem["reason"], &problem["status"]), (&reason.into(), &status.into()));
     }
     // Whatever hyper makes of it, the second half is no request of its own.
     let answer = raw(nation.local, smuggled.as_bytes()).await;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use mesh_core::address::AgencyAddress;
+use mesh_core::agreement::Officer;
 use mesh_core::exchange::Digest;
 use mesh_core::node::{MeshDomain, NodeName, ParseNodeError, Subtree};
 use rcgen::{
@@ -14,7 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::GeneralName;
-use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY};
+use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG_ED25519};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -61,8 +62,8 @@ pub enum AuthorityError {
     OutOfLife { authority: String, from: u64, to: u64 },
     #[error("the request is no signing request, or its signature does not fit its key")]
     Request(#[source] Option<rcgen::Error>),
-    #[error("the key of the request is not an ECDSA key on P-256")]
-    RequestKey,
+    #[error("the key of the request is not {want}")]
+    RequestKey { want: &'static str },
     #[error(transparent)]
     Name(#[from] NameError),
     #[error("the certificate cannot be signed")]
@@ -142,11 +143,40 @@ impl Intermediate {
     ) -> Result<Leaf, AuthorityError> {
         let request = CertificateSigningRequestDer::from_pem_slice(csr_pem.as_bytes())
             .map_err(|_| AuthorityError::Request(None))?;
-        check_key(&request)?;
+        check_key(&request, is_p256, "an ECDSA key on P-256")?;
         let request = CertificateSigningRequestParams::from_der(&request)
             .map_err(|error| AuthorityError::Request(Some(error)))?;
         let (params, validity) = self.link_params(node, now)?;
         self.leaf(&params, validity, &request.public_key)
+    }
+
+    /// An officer's certificate for the key that signed `csr_pem`, of which, as for nodes, nothing
+    /// but the key is taken.
+    pub fn issue_officer_from_csr(
+        &self,
+        csr_pem: &str,
+        officer: &Officer,
+        now: SystemTime,
+    ) -> Result<Leaf, AuthorityError> {
+        let request = CertificateSigningRequestDer::from_pem_slice(csr_pem.as_bytes())
+            .map_err(|_| AuthorityError::Request(None))?;
+        check_key(&request, is_ed25519, "an Ed25519 key")?;
+        let request = CertificateSigningRequestParams::from_der(&request)
+            .map_err(|error| AuthorityError::Request(Some(error)))?;
+        let (params, validity) = self.officer_params(officer, now)?;
+        self.leaf(&params, validity, &request.public_key)
+    }
+
+    /// An officer's certificate with a new Ed25519 key.
+    pub fn issue_officer(
+        &self,
+        officer: &Officer,
+        now: SystemTime,
+    ) -> Result<Leaf, AuthorityError> {
+        let (params, validity) = self.officer_params(officer, now)?;
+        let key = KeyPair::generate_for(&PKCS_ED25519).map_err(AuthorityError::Sign)?;
+        let leaf = self.leaf(&params, validity, &key)?;
+        Ok(Leaf { key_pem: Some(key.serialize_pem()), ..leaf })
     }
 
     /// A link certificate with a new key, for nodes whose directory is on this machine.
@@ -188,6 +218,16 @@ impl Intermediate {
         self.owns(&node.subtree(), node)?;
         let validity = self.authority.life(now, profile::LEAF_LIFE)?;
         Ok((profile::link(&self.authority.mesh, node, validity, serial()?)?, validity))
+    }
+
+    fn officer_params(
+        &self,
+        officer: &Officer,
+        now: SystemTime,
+    ) -> Result<(CertificateParams, Validity), AuthorityError> {
+        self.owns(&Subtree::Members, &officer.office)?;
+        let validity = self.authority.life(now, profile::OFFICER_LIFE)?;
+        Ok((profile::officer(&self.authority.mesh, officer, validity, serial()?)?, validity))
     }
 
     fn owns(&self, want: &Subtree, name: &dyn fmt::Display) -> Result<(), AuthorityError> {
@@ -298,22 +338,33 @@ impl fmt::Debug for Authority {
 
 // === parts ===
 
-/// Reads the curve from the key itself. rcgen infers it from the algorithm of the signature, so
-/// that a key on another curve would be certified under a wrong name.
-fn check_key(request: &CertificateSigningRequestDer<'_>) -> Result<(), AuthorityError> {
+/// Reads the kind from the key itself. rcgen infers it from the algorithm of the signature, so that
+/// a key on another curve would be certified under a wrong name.
+fn check_key(
+    request: &CertificateSigningRequestDer<'_>,
+    fits: fn(&SubjectPublicKeyInfo<'_>) -> bool,
+    want: &'static str,
+) -> Result<(), AuthorityError> {
     let (rest, request) =
         X509CertificationRequest::from_der(request).map_err(|_| AuthorityError::Request(None))?;
     if !rest.is_empty() {
         return Err(AuthorityError::Request(None));
     }
     let key: &SubjectPublicKeyInfo<'_> = &request.certification_request_info.subject_pki;
+    if fits(key) { Ok(()) } else { Err(AuthorityError::RequestKey { want }) }
+}
+
+fn is_ed25519(key: &SubjectPublicKeyInfo<'_>) -> bool {
+    key.algorithm.algorithm == OID_SIG_ED25519 && key.subject_public_key.data.len() == 32
+}
+
+fn is_p256(key: &SubjectPublicKeyInfo<'_>) -> bool {
     let curve = key.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
     let point = &key.subject_public_key.data;
-    let on_p256 = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
+    key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
         && curve == Some(OID_EC_P256)
         && point.len() == 65
-        && point[0] == 4;
-    if on_p256 { Ok(()) } else { Err(AuthorityError::RequestKey) }
+        && point[0] == 4
 }
 
 /// The one permitted DNS subtree of an intermediate.

@@ -8,8 +8,10 @@ pub mod authority;
 pub mod directory_key;
 mod file;
 pub mod local;
+pub mod officer;
 pub mod profile;
 
 pub use authority::{AuthorityError, Intermediate, Leaf, Root, spki_sha256};
 pub use directory_key::DirectoryKey;
 pub use local::{Issued, LocalPki, PkiError};
+pub use officer::{OfficerError, OfficerKey};

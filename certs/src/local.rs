@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use mesh_core::address::AgencyAddress;
+use mesh_core::agreement::Officer;
 use mesh_core::exchange::Digest;
 use mesh_core::id::ClusterId;
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
@@ -61,7 +62,7 @@ pub struct Issued {
     pub spki_sha256: Digest,
 }
 
-/// What an agency got.
+/// What an agency or an officer got.
 #[derive(Clone, Debug)]
 pub struct IssuedMember {
     pub chain_file: PathBuf,
@@ -200,6 +201,18 @@ impl LocalPki {
         Ok(IssuedMember { chain_file, key_file, spki_sha256: leaf.spki_sha256 })
     }
 
+    /// Certifies a new key of `officer`, and writes both to `out_dir`.
+    pub fn issue_officer(
+        &self,
+        officer: &Officer,
+        out_dir: &Path,
+        now: SystemTime,
+    ) -> Result<IssuedMember, PkiError> {
+        let leaf = self.authority(&Subtree::Members)?.issue_officer(officer, now)?;
+        let (chain_file, key_file) = write_leaf(out_dir, &leaf)?;
+        Ok(IssuedMember { chain_file, key_file, spki_sha256: leaf.spki_sha256 })
+    }
+
     /// The authority of `subtree`, for requests that bring their own key.
     pub fn authority(&self, subtree: &Subtree) -> Result<&Intermediate, PkiError> {
         self.intermediates.get(subtree).ok_or_else(|| PkiError::NoAuthority {
@@ -230,7 +243,7 @@ fn place(subtree: &Subtree) -> PathBuf {
     }
 }
 
-fn open_mesh(file: &Path) -> Result<MeshDomain, PkiError> {
+pub(crate) fn open_mesh(file: &Path) -> Result<MeshDomain, PkiError> {
     let line = read(file)?;
     let parsed = line.trim_end().split_once(' ').and_then(|(mesh, domain)| {
         let mesh = mesh.parse().ok()?;
@@ -239,7 +252,7 @@ fn open_mesh(file: &Path) -> Result<MeshDomain, PkiError> {
     parsed.ok_or_else(|| PkiError::Mesh { file: file.into() })
 }
 
-fn open_authority(
+pub(crate) fn open_authority(
     dir: &Path,
     mesh: &MeshDomain,
     subtree: &Subtree,

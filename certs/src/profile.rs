@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use mesh_core::address::AgencyAddress;
+use mesh_core::agreement::{Office, Officer};
 use mesh_core::node::{DNS_NAME_BYTES_MAX, MeshDomain, NodeName, Subtree};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
@@ -14,6 +15,12 @@ pub const LEAF_LIFE: Duration = days(14);
 
 /// Life of a member certificate. A signature is judged at the time it was cosigned, not later.
 pub const MEMBER_LIFE: Duration = days(180);
+
+/// Life of an officer's certificate.
+pub const OFFICER_LIFE: Duration = days(180);
+
+/// id-kp-documentSigning (RFC 9336).
+const DOCUMENT_SIGNING: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 36];
 
 /// Life of an intermediate. What it signs ends no later than itself.
 pub const INTERMEDIATE_LIFE: Duration = days(365);
@@ -106,6 +113,22 @@ pub fn member(
 ) -> Result<CertificateParams, NameError> {
     same_mesh(mesh, agency)?;
     leaf(member_name(mesh, agency), validity, serial)
+}
+
+/// An officer's certificate: it binds a signing key to an office, which signs agreements with it and
+/// does nothing else.
+pub fn officer(
+    mesh: &MeshDomain,
+    officer: &Officer,
+    validity: Validity,
+    serial: Serial,
+) -> Result<CertificateParams, NameError> {
+    if let Office::Agency(agency) = &officer.office {
+        same_mesh(mesh, agency)?;
+    }
+    let mut params = leaf(mesh.officer_dns_name(officer), validity, serial)?;
+    params.insert_extended_key_usage(ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.into()));
+    Ok(params)
 }
 
 /// The DNS name of an agency, such as `civil-registration.gov.members.mesh.ir`.

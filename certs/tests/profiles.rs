@@ -199,7 +199,7 @@ fn refuses_requests_that_are_not_sound() {
 
     for kind in [&PKCS_ED25519, &PKCS_ECDSA_P384_SHA384] {
         let refused = issue(&request(&KeyPair::generate_for(kind).unwrap()));
-        assert!(matches!(refused, Err(AuthorityError::RequestKey)), "{refused:?}");
+        assert!(matches!(refused, Err(AuthorityError::RequestKey { .. })), "{refused:?}");
     }
 
     // Another key in the request than the one that signed it.

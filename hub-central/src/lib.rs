@@ -16,12 +16,10 @@ use std::time::Duration;
 
 use mesh_core::directory::Directory;
 use mesh_core::node::{Home, NodeName};
+use mesh_node::feed::heartbeats;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::feed::heartbeats;
-use mesh_node::{
-    Knows, Named, Node, NodeError, NodeFiles, Standing, Who,
-};
+use mesh_node::{Knows, Named, Node, NodeError, NodeFiles, Standing, Who};
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
@@ -112,10 +110,10 @@ impl Bound {
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%mesh, %admin, "centre listens");
         let sides = Sides {
-            upper: None,
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
             registry: Some(Arc::new(Registry::new(node.clone(), directory_file))),
+            ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         heartbeats::start(&node);

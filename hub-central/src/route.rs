@@ -1,14 +1,16 @@
 //! Where the centre hands an exchange on to, and what it checks before: the source, then the
-//! permission, then whether anybody is there.
+//! permission, then whether the service may be used, then whether anybody is there.
 
 use std::sync::Arc;
 
+use mesh_core::access;
 use mesh_core::directory::Directory;
 use mesh_core::exchange::RequestHeader;
 use mesh_core::node::{Home, NodeName};
-use mesh_core::permit::{self, NotPermitted, Wish};
+use mesh_core::permit::{NotPermitted, Wish};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_core::route;
+use mesh_core::time::UnixMs;
 use mesh_link::exchange::Incoming;
 use mesh_link::lane::{Accept, Lane};
 use mesh_link::peers::Peers;
@@ -36,8 +38,9 @@ impl Centre {
         let next = route::at_centre(&directory, &from.node, consumer, &service.system)
             .map_err(|reason| self.refusal(reason, header, &from.hop))?;
         let wish = Wish { consumer, service, operation, purpose };
-        permit::confirm(&directory, &wish, permission)
-            .map_err(|NotPermitted| self.refusal(Reason::NotPermitted, header, &from.hop))?;
+        let now = UnixMs(self.node.clock.unix_ms());
+        access::admit(&directory, &wish, permission, now)
+            .map_err(|refused| refused.problem(self.node.hop(), now))?;
         let lane = self.lane(&next, incoming)?;
         Ok(Onward { lane, flows: flows(&directory, header) })
     }

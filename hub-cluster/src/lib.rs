@@ -15,8 +15,8 @@ use mesh_core::id::ClusterId;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::told::{Kept, Tell, Told};
+use mesh_node::upper::{Upper, start_uplink};
 use mesh_node::{Named, Node, NodeError, NodeFiles, Who};
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
@@ -129,8 +129,8 @@ impl Bound {
         hub.link_up(Arc::clone(&uplink));
         lower.serve(&node, hub.from_below(), grace);
         let upper = Some((NodeName::Centre, Arc::clone(&uplink)));
-        let served =
-            operators.serve(&node, Sides { upper, lower: Some(sides), expected, registry: None });
+        let sides = Sides { upper, lower: Some(sides), expected, ..Sides::default() };
+        let served = operators.serve(&node, sides);
         let drain = node.drain.clone();
         node.drain.spawn(async move {
             drain.begun().await;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use mesh_core::access;
 use mesh_core::directory::Directory;
 use mesh_core::exchange::RequestHeader;
 use mesh_core::id::ClusterId;
@@ -9,6 +10,7 @@ use mesh_core::node::{Home, NodeName};
 use mesh_core::permit::{self, Wish};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_core::route::{self, AtHub, From};
+use mesh_core::time::UnixMs;
 use mesh_link::dial::Uplink;
 use mesh_link::exchange::Incoming;
 use mesh_link::lane::Accept;
@@ -92,8 +94,10 @@ impl Hub {
         let RequestHeader { consumer, service, operation, purpose, permission, .. } =
             decision.header;
         let wish = Wish { consumer, service, operation, purpose };
-        permit::confirm(decision.directory, &wish, permission)
-            .map_err(|denied| self.node.problem(Reason::NotPermitted, denied.to_string()))
+        let now = UnixMs(self.node.clock.unix_ms());
+        access::admit(decision.directory, &wish, permission, now)
+            .map(drop)
+            .map_err(|refused| refused.problem(self.node.hop(), now))
     }
 
     fn up(&self, decision: &Decision<'_>) -> Step {

@@ -15,10 +15,10 @@ use mesh_rt::exit::{CmdError, run_main};
 
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
-use crate::output::{Format, Told};
+use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
 use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
-use crate::topology::{NodeView, tree};
+use crate::topology::{NodeView, Part, tree};
 use crate::{directory, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
@@ -147,7 +147,12 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Status => Ok(tell_status(&chosen(&load()?)?, output).await),
         Command::Topology { down } => {
             let config = load()?;
-            Ok(tell_topology(&config, &chosen(&config)?, down, output).await)
+            let part = match (down, nodes.is_empty()) {
+                (false, _) => Part::All,
+                (true, true) => Part::Down,
+                (true, false) => Part::DownAlone,
+            };
+            Ok(tell_topology(&config, &chosen(&config)?, part, output).await)
         }
         Command::Top(options) => {
             let config = load()?;
@@ -190,7 +195,7 @@ async fn tell_status(clients: &[NodeClient], output: Format) -> Told {
     let rows = clients.iter().zip(&answers);
     let rows: Vec<status::Row> =
         rows.map(|(client, answer)| status::Row::new(client.node(), answer, now_ms)).collect();
-    let mut told = Told::new(output, &rows, |rows| status::table(rows, now_ms));
+    let mut told = Told::new(output, &rows, |rows| status::table_within(rows, now_ms, room()));
     told.complaint = status::all_ready(&rows).err().map(CmdError::failure);
     told
 }
@@ -198,7 +203,7 @@ async fn tell_status(clients: &[NodeClient], output: Format) -> Told {
 async fn tell_topology(
     config: &Config,
     clients: &[NodeClient],
-    down: bool,
+    part: Part,
     output: Format,
 ) -> Told {
     let answers = ask_all(clients, async |client| {
@@ -211,8 +216,9 @@ async fn tell_topology(
     let names = clients.iter().map(|client| client.node().clone());
     let asked: Vec<(NodeName, Result<NodeView, String>)> = names.zip(answers).collect();
     let root = tree(&asked);
-    let entries = topology::entries(&root, down);
-    let mut told = Told::new(output, &entries, |_| topology::table(&root, down, now_ms()));
+    let entries = topology::entries(&root, part);
+    let table = |_: &_| topology::table_within(&root, part, now_ms(), room());
+    let mut told = Told::new(output, &entries, table);
     let silent = asked.iter().filter(|(_, answer)| answer.is_err()).count();
     if 0 < silent {
         told.complaint = Some(CmdError::failure(Silent { silent, asked: asked.len() }));

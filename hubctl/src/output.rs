@@ -1,9 +1,10 @@
 //! What goes to stdout: a table for eyes or JSON for programs, and how long ago something was.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use mesh_rt::exit::CmdError;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 /// The form of what a command tells.
@@ -54,46 +55,130 @@ impl Told {
 }
 
 /// A table without lines around its cells, so that it can be cut with the tools of a shell.
-#[derive(Debug)]
-pub(crate) struct Columns(Table);
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    numbers: Vec<usize>,
+    /// A column whose text goes on below, and how wide it may be.
+    wrapped: Option<(usize, usize)>,
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// A column that goes on below is narrowed to this before another one goes, and after that to less.
+const WRAPPED_CHARACTERS_FAIR: usize = 28;
+const WRAPPED_CHARACTERS_MIN: usize = 16;
 
 impl Columns {
     pub(crate) fn new(header: &[&str]) -> Self {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header(header.to_vec());
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        Self(table)
+        let header = header.iter().map(|&name| name.into()).collect();
+        Self { header, rows: Vec::new(), numbers: Vec::new(), wrapped: None }
     }
 
     /// Numbers are compared at their last digits.
     pub(crate) fn numbers(mut self, columns: &[usize]) -> Self {
-        for index in columns {
-            if let Some(column) = self.0.column_mut(*index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+        self.numbers = columns.into();
         self
     }
 
     /// Breaks the text of `column` into lines of so many characters.
-    pub(crate) fn wrap(mut self, column: usize, characters_max: u16) -> Self {
-        if let Some(column) = self.0.column_mut(column) {
-            let width = Width::Fixed(characters_max + 2);
-            column.set_constraint(ColumnConstraint::UpperBoundary(width));
-        }
+    pub(crate) fn wrap(mut self, column: usize, characters_max: usize) -> Self {
+        self.wrapped = Some((column, characters_max));
         self
     }
 
     pub(crate) fn row(&mut self, cells: &[String]) {
-        self.0.add_row(cells.iter().map(|cell| printable(cell)).collect::<Vec<_>>());
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
     pub(crate) fn text(&self) -> String {
-        self.0.trim_fmt() + "\n"
+        self.drawn(&(0..self.header.len()).collect::<Vec<_>>(), self.wrapped)
     }
+
+    /// For lines of `room` characters, if that is bounded: what is named first in `spare` is left
+    /// out first, until the others fit. Says what was left out.
+    pub(crate) fn text_within(&self, room: Option<usize>, spare: &[usize]) -> String {
+        let Some(room) = room else { return self.text() };
+        let mut kept: Vec<usize> = (0..self.header.len()).collect();
+        let mut left_out = Vec::new();
+        for spare in spare {
+            if self.width(&kept, WRAPPED_CHARACTERS_FAIR) <= room {
+                break;
+            }
+            kept.retain(|column| column != spare);
+            left_out.push(self.header[*spare].as_str());
+        }
+        // What goes on below has what the others leave.
+        let others = self.width(&kept, 0);
+        let wrapped = self.wrapped.map(|(column, most)| {
+            let left = room.saturating_sub(others).max(WRAPPED_CHARACTERS_MIN);
+            (column, most.min(left))
+        });
+        let mut text = self.drawn(&kept, wrapped);
+        if !left_out.is_empty() {
+            left_out.reverse();
+            let named = format!("no room for {}; -o json has all", left_out.join(", "));
+            let counted = format!("no room for {} columns; -o json has all", left_out.len());
+            let fits = named.chars().count() <= room;
+            text += &format!("\n{}\n", if fits { named } else { counted });
+        }
+        text
+    }
+
+    /// Of all `columns`, if the one that goes on below has `wrapped_max` at most.
+    fn width(&self, columns: &[usize], wrapped_max: usize) -> usize {
+        let bounded = |column: &usize| match self.wrapped {
+            Some((wrapped, _)) if wrapped == *column => self.width_of(*column).min(wrapped_max),
+            _ => self.width_of(*column),
+        };
+        columns.iter().map(bounded).sum::<usize>() + GAP * columns.len().saturating_sub(1)
+    }
+
+    fn width_of(&self, column: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        let widths = cells.chain([&self.header[column]]).map(|cell| cell.chars().count());
+        widths.max().unwrap_or_default()
+    }
+
+    fn drawn(&self, kept: &[usize], wrapped: Option<(usize, usize)>) -> String {
+        let of = |cells: &[String]| -> Vec<String> {
+            kept.iter().map(|column| cells.get(*column).cloned().unwrap_or_default()).collect()
+        };
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(of(&self.header));
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        for (column, at) in table.column_iter_mut().zip(kept) {
+            column.set_padding((0, GAP as u16));
+            if self.numbers.contains(at) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            let narrow =
+                wrapped.filter(|(wrapped, most)| wrapped == at && *most < self.width_of(*at));
+            if let Some((_, most)) = narrow {
+                let width = u16::try_from(most + GAP).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+            }
+        }
+        for row in &self.rows {
+            table.add_row(of(row));
+        }
+        table.trim_fmt() + "\n"
+    }
+}
+
+/// Characters of a line of the terminal that tables go to; `None` where they go elsewhere, such as
+/// into a pipe, and nothing is cut.
+pub(crate) fn room() -> Option<usize> {
+    let out = io::stdout();
+    let size = tcgetwinsize(&out).ok().filter(|_| out.is_terminal())?;
+    Some(usize::from(size.ws_col)).filter(|columns| 0 < *columns)
+}
+
+/// `one` of something, or several of it: `1 change`, `2 changes`.
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `text` on one line. What a node says may come from a program that was tampered with, and must
@@ -155,5 +240,59 @@ hub.health  waiting:      1000
             link to it
 ";
         assert_eq!(columns.text(), want);
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_and_named() {
+        let mut columns = Columns::new(&["NODE", "STATE", "DONE", "SOFTWARE"]).wrap(1, 40);
+        columns.row(&["hub.centre".into(), "ready".into(), "7".into(), "hub-central".into()]);
+        let state = "waiting: link to it, and for the directory";
+        columns.row(&["hub.health".into(), state.into(), "1000".into(), "hub-cluster".into()]);
+        let whole = columns.text();
+        for (room, want) in [
+            (None, whole.as_str()),
+            (Some(80), &whole),
+            (
+                Some(60),
+                "\
+NODE        STATE                          DONE  SOFTWARE
+hub.centre  ready                          7     hub-central
+hub.health  waiting: link to it, and for   1000  hub-cluster
+            the directory
+",
+            ),
+            (
+                Some(48),
+                "\
+NODE        STATE                           DONE
+hub.centre  ready                           7
+hub.health  waiting: link to it, and for    1000
+            the directory
+
+no room for SOFTWARE; -o json has all
+",
+            ),
+            (
+                Some(32),
+                "\
+NODE        STATE
+hub.centre  ready
+hub.health  waiting: link to it,
+            and for the
+            directory
+
+no room for 2 columns; -o json has all
+",
+            ),
+        ] {
+            let text = columns.text_within(room, &[3, 2]);
+            assert_eq!(text, want, "{room:?}\n{text}");
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        let words = [0, 1, 2].map(|count| counted(count, "change"));
+        assert_eq!(words, ["0 changes", "1 change", "2 changes"]);
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! `apply` reads a file or a folder of `*.toml` files in the form of `hubctl directory compile`,
 //! without its header, and makes the registry hold what they say. What they do not mention stays,
-//! unless `--prune` is given; keys of links are never pruned. At most 100 changes are committed
+//! unless `--prune` is given; keys of links are never pruned, and more than one object in ten only
+//! with `--yes`. At most 100 changes are committed
 //! together; more are a sequence that `apply` resumes when it is run again.
 //!
-//! Exit code 1 if the registry refused, or could not be asked; 2 if the files must be changed.
+//! Exit code 1 if the registry refused, could not be asked, or what was done cuts nodes off; 2 if
+//! the files or the arguments must be changed.
 
 use clap::ValueEnum;
 use mesh_core::directory::Directory;
@@ -25,8 +27,10 @@ use crate::config::Config;
 
 mod apply;
 mod changes;
+mod cut_off;
 mod describe;
 mod list;
+mod prune;
 
 /// How often a reading begins anew because somebody changed the registry meanwhile.
 const READINGS_MAX: usize = 5;

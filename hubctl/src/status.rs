@@ -36,13 +36,17 @@
 //!   last_refusal_unix_ms
 //!   file_failures              writes that failed, since it started
 //!   file_trouble               why what it took is not on disk now; null: it is
+//! services_away                services of an agent's own system that take no connection
+//!   service                    its address
+//!   why
+//!   since_unix_ms              when it was first seen to be away
 //! ```
 //!
 //! Exit code 1 if any node is unreachable or not ready.
 
 use mesh_core::limits::REASON_BYTES_MAX;
 use mesh_core::node::{DNS_NAME_BYTES_MAX, NodeName};
-use mesh_proto::wire::admin::v1::{FailureCount, StatusResponse};
+use mesh_proto::wire::admin::v1::{FailureCount, ServiceAway, StatusResponse};
 use serde::Serialize;
 
 use crate::client::AskError;
@@ -55,7 +59,13 @@ mod following;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// Widest text of a state; the reason why a node is unreachable goes on below.
-const STATE_CHARACTERS_MAX: u16 = 44;
+const STATE_CHARACTERS_MAX: usize = 44;
+
+/// Longest reason that is repeated from a node.
+const WHY_CHARACTERS_MAX: usize = 256;
+
+/// Services that are away which are told of one node.
+const AWAY_MAX: usize = 1024;
 
 /// How a node is. The most urgent one counts: a node that drains is not ready either.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -90,6 +100,15 @@ pub struct Row {
     pub directory_revision: Option<u64>,
     pub directory_root: Option<String>,
     pub following: Option<Following>,
+    pub services_away: Vec<Away>,
+}
+
+/// A service of the node's own system that took no connection when the node last looked.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Away {
+    pub service: String,
+    pub why: String,
+    pub since_unix_ms: u64,
 }
 
 /// How many exchanges failed for one reason.
@@ -103,7 +122,10 @@ pub struct Failures {
 
 /// Nodes that are not as they should be.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{} of {asked} nodes are not ready: {}", nodes.len(), nodes.join(", "))]
+#[error(
+    "{} of {asked} nodes {} not ready: {}",
+    nodes.len(), if nodes.len() == 1 { "is" } else { "are" }, nodes.join(", ")
+)]
 pub struct NotReady {
     asked: usize,
     nodes: Vec<String>,
@@ -158,6 +180,7 @@ impl Row {
             directory_revision: directory.map(|position| position.revision),
             directory_root: directory.and_then(|position| hexadecimal(&position.root)),
             following: status.following.as_ref().map(Following::read),
+            services_away: away(&status.services_away),
         }
     }
 
@@ -183,13 +206,15 @@ impl Row {
             directory_revision: None,
             directory_root: None,
             following: None,
+            services_away: Vec::new(),
         }
     }
 
     fn state_in_words(&self, now_ms: u64) -> String {
         let troubles = self.following.as_ref().map(|following| following.troubles(now_ms));
         let state = std::iter::once(self.state_alone());
-        state.chain(troubles.into_iter().flatten()).collect::<Vec<_>>().join("; ")
+        let away = self.services_away.iter().map(Away::text);
+        state.chain(away).chain(troubles.into_iter().flatten()).collect::<Vec<_>>().join("; ")
     }
 
     fn state_alone(&self) -> String {
@@ -207,6 +232,16 @@ impl Row {
 
 /// The rows as a table, at `now_ms`.
 pub fn table(rows: &[Row], now_ms: u64) -> String {
+    columns(rows, now_ms).text()
+}
+
+/// The same for lines of `room` characters, with the columns that fit.
+pub(crate) fn table_within(rows: &[Row], now_ms: u64, room: Option<usize>) -> String {
+    // Software, refused handshakes, memory, ends of certificates, since when; then the counts.
+    columns(rows, now_ms).text_within(room, &[10, 6, 7, 8, 2, 4, 3, 9, 5])
+}
+
+fn columns(rows: &[Row], now_ms: u64) -> Columns {
     let header = [
         "NODE",
         "STATE",
@@ -239,7 +274,7 @@ pub fn table(rows: &[Row], now_ms: u64) -> String {
             row.software.clone().unwrap_or_default(),
         ]);
     }
-    columns.text()
+    columns
 }
 
 /// Complains of the nodes that are not ready.
@@ -247,6 +282,22 @@ pub fn all_ready(rows: &[Row]) -> Result<(), NotReady> {
     let lame = rows.iter().filter(|row| row.state != State::Ready);
     let nodes: Vec<String> = lame.map(|row| row.node.clone()).collect();
     if nodes.is_empty() { Ok(()) } else { Err(NotReady { asked: rows.len(), nodes }) }
+}
+
+impl Away {
+    pub(crate) fn text(&self) -> String {
+        format!("{} {}", self.service, self.why)
+    }
+}
+
+pub(crate) fn away(services: &[ServiceAway]) -> Vec<Away> {
+    let cut = |text: &str| text.chars().take(WHY_CHARACTERS_MAX).collect();
+    let read = |told: &ServiceAway| Away {
+        service: cut(&told.service),
+        why: cut(&told.why),
+        since_unix_ms: told.since_unix_ms,
+    };
+    services.iter().take(AWAY_MAX).map(read).collect()
 }
 
 /// Reasons that this version does not know are told as they came.

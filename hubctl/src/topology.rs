@@ -24,8 +24,9 @@
 //!   draining
 //! ```
 //!
-//! `--down` shows those alone that are not as they should be, the table with those above them:
-//! nodes that do not answer, links that are not there, that lack a lane or drain.
+//! `--down` shows those alone that are not as they should be: nodes that do not answer, links that
+//! are not there, that lack a lane or drain. The table has those above them too, unless `--node`
+//! asked for certain nodes.
 //!
 //! Exit code 1 if any node that was asked did not answer: the picture may not be whole.
 
@@ -36,8 +37,8 @@ use mesh_proto::frame::LaneKind;
 use mesh_proto::wire::admin::v1 as wire;
 
 pub(crate) use place::Share;
-pub(crate) use render::link;
-pub use render::{Entry, entries, table};
+pub use render::{Entry, Part, entries, table};
+pub(crate) use render::{link, table_within};
 
 mod place;
 mod render;

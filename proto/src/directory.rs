@@ -17,13 +17,17 @@ pub use self::feed::{
     write_scope_snapshot, write_signature,
 };
 use self::feed::{read_hash, write_hash};
+pub(crate) use self::object::write_agency;
 pub use self::object::{read_change, read_object, write_change, write_object};
+pub(crate) use self::service::write_contact;
+pub use self::service::{read_description, write_description};
 use crate::malformed::{Malformed, absent, parse};
 use crate::wire::directory::v1 as wire;
 
 mod agreement;
 mod feed;
 mod object;
+mod service;
 
 /// The scope that a file says it is of; it holds all.
 const SCOPE_NATION: &str = "nation";
@@ -191,10 +195,9 @@ mod tests {
             ("operator: belongs", |s| {
                 s.objects[0].kind = Some(Kind::Operator(wire::Operator::default()));
             }),
-            ("service.state: belongs", |s| {
-                service(s).state = wire::ServiceState::Disabled.into();
+            ("operation.subject: subject is neither", |s| {
+                service(s).operations[0].subject = "somebody".into();
             }),
-            ("service.sla: belongs", |s| service(s).sla = Some(wire::Sla::default())),
             ("link_key.spki_sha256: is 0 bytes", |s| {
                 s.objects
                     .push(wire::Object { kind: Some(Kind::LinkKey(wire::LinkKey::default())) });

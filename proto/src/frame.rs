@@ -243,16 +243,20 @@ fn read_hop(hop: exchange::HopSection) -> Result<Hop, Malformed> {
 pub fn read_problem(problem: exchange::Problem) -> Result<Problem, Malformed> {
     absent("problem.signed_body", problem.signed_body.is_empty())?;
     absent("problem.signature", problem.signature.is_none())?;
-    let exchange::Problem { reason: name, hop, detail, .. } = problem;
+    let exchange::Problem { reason: name, hop, detail, retry_after_ms, .. } = problem;
     let upper_snake = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     if !(1..=REASON_BYTES_MAX).contains(&name.len()) || !name.bytes().all(upper_snake) {
         return Err(Malformed::new("problem.reason", "is no name of a reason"));
     }
     let hop = parse("problem.hop", &hop)?;
     // `Problem::new` cuts the sentence: a peer's long one is no reason to lose the lane either.
-    Ok(match name.parse() {
+    let problem = match name.parse() {
         Ok(reason) => Problem::new(reason, hop, detail),
         Err(_) => Problem::new(Reason::Internal, hop, format!("{name}: {detail}")),
+    };
+    Ok(match retry_after_ms {
+        0 => problem,
+        wait_ms => problem.wait(Duration::from_millis(wait_ms)),
     })
 }
 
@@ -264,6 +268,7 @@ pub fn write_problem(problem: &Problem) -> exchange::Problem {
         detail: problem.detail.to_string(),
         signed_body: Bytes::new(),
         signature: None,
+        retry_after_ms: problem.wait.map_or(0, |wait| wait.as_millis() as u64),
     }
 }
 

@@ -35,7 +35,7 @@ pub fn write_status(problem: &Problem, exchange: Option<ExchangeId>) -> Status {
     ]);
     metadata.extend(exchange.map(|id| ("exchange_id".to_owned(), id.to_string())));
     let mut details = ErrorDetails::with_error_info(reason.name(), ERROR_DOMAIN, metadata);
-    if let Some(delay) = reason.retry_after() {
+    if let Some(delay) = problem.retry_after() {
         details.set_retry_info(Some(delay));
     }
     Status::with_error_details(code(reason.kind()), problem.detail.to_string(), details)
@@ -45,7 +45,14 @@ pub fn write_status(problem: &Problem, exchange: Option<ExchangeId>) -> Status {
 pub fn read_status(status: &Status) -> Option<Problem> {
     let info = status.get_details_error_info().filter(|info| info.domain == ERROR_DOMAIN)?;
     let hop: HopName = info.metadata.get("hop")?.parse().ok()?;
-    Some(Problem::new(info.reason.parse().ok()?, hop, status.message()))
+    let problem = Problem::new(info.reason.parse().ok()?, hop, status.message());
+    let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    // What the reason says anyway needs no saying.
+    let delay = delay.filter(|delay| Some(*delay) != problem.reason.retry_after());
+    Some(match delay {
+        Some(delay) => problem.wait(delay),
+        None => problem,
+    })
 }
 
 #[cfg(test)]
@@ -66,5 +73,13 @@ mod tests {
             assert_eq!(info.metadata["exchange_id"], exchange.to_string());
         }
         assert_eq!(read_status(&Status::internal("other")), None);
+    }
+
+    #[test]
+    fn a_status_tells_how_long_to_wait() {
+        let hop = "hub.centre".parse().unwrap();
+        let away = Problem::new(Reason::ServiceMaintenance, hop, "back at eight");
+        let away = away.wait(std::time::Duration::from_secs(7200));
+        assert_eq!(read_status(&write_status(&away, None)), Some(away));
     }
 }

@@ -1,20 +1,32 @@
-//! A connection of an application that can end so that nobody takes its end for that of an answer.
+//! A connection of an application that can end so that nobody takes its end for that of an answer,
+//! and on which what hyper answers by itself gets a reason.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::own::OwnAnswer;
+
+/// Puts a reason into an answer of hyper's own.
+pub(super) type Explain = Arc<dyn Fn(&OwnAnswer) -> Bytes + Send + Sync>;
+
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Socket {
     stream: TokioIo<TcpStream>,
     ending: Ending,
+    explain: Explain,
+    /// The last that was written, if it may be hyper's own answer.
+    held: Option<OwnAnswer>,
+    /// What goes out before anything else.
+    owed: Bytes,
 }
 
 /// How a connection ends; shared by the socket and whoever knows. Cheap to clone.
@@ -32,9 +44,35 @@ impl Ending {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> (Self, Ending) {
+    pub(super) fn new(stream: TcpStream, explain: Explain) -> (Self, Ending) {
         let ending = Ending::default();
-        (Self { stream: TokioIo::new(stream), ending: ending.clone() }, ending)
+        let (stream, owed) = (TokioIo::new(stream), Bytes::new());
+        (Self { stream, ending: ending.clone(), explain, held: None, owed }, ending)
+    }
+
+    /// Writes all that is owed.
+    fn poll_pay(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.owed.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.owed))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.owed.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Something follows what was held: so that was no end, and goes out as it is.
+    fn let_go(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.owed = held.unchanged();
+        }
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
@@ -59,18 +97,23 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_pay(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(own) = self.held.take() {
+            self.owed = (self.explain)(&own);
+        }
+        ready!(self.poll_pay(context))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
@@ -83,6 +126,15 @@ impl Write for Socket {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.let_go();
+        ready!(self.poll_pay(context))?;
+        let mut filled = parts.iter().filter(|part| !part.is_empty());
+        if let (Some(only), None) = (filled.next(), filled.next())
+            && let Some(own) = OwnAnswer::read(only)
+        {
+            self.held = Some(own);
+            return Poll::Ready(Ok(only.len()));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 }

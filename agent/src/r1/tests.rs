@@ -157,6 +157,8 @@ fn refuses_headers_that_could_mean_two_things_or_none() {
         (&[CLIENT, ("mesh-timeout-ms", "")],    "Mesh-Timeout-Ms is no number"),
         (&[CLIENT, ("mesh-timeout-ms", "3600001")], "Mesh-Timeout-Ms is no number"),
         (&[CLIENT, ("mesh-operator", "a b")],   "Mesh-Operator: operator pseudonym is not"),
+        (&[CLIENT, ("mesh-operator", "0012345679")], "Mesh-Operator: operator pseudonym has the f"),
+        (&[CLIENT, ("mesh-operator", "912-345-6789")], "Mesh-Operator: operator pseudonym has the"),
         (&[CLIENT, ("idempotency-key", &long)], "Idempotency-Key: idempotency key is not"),
     ];
     for (headers, want) in cases {

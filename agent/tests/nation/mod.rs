@@ -272,11 +272,9 @@ fn directory() -> Directory {
         cluster: Some("economy".parse().unwrap()),
         attributes: [].into(),
     };
-    let operation = |(id, method, path, kind): (&str, &str, &str, OperationKind)| Operation {
-        id: id.parse().unwrap(),
-        kind,
-        method: method.parse().unwrap(),
-        path: path.parse().unwrap(),
+    let operation = |(id, method, path, kind): (&str, &str, &str, OperationKind)| {
+        let (method, path) = (method.parse().unwrap(), path.parse().unwrap());
+        Operation::rest(id.parse().unwrap(), kind, method, path)
     };
     let operations: Vec<Operation> = [
         ("getPerson", "GET", "/persons/{id}", OperationKind::Inquiry),
@@ -292,9 +290,8 @@ fn directory() -> Directory {
     let services = [IDENTITY, FAULTY, CLOSED, ABSENT];
     let hidden = "ir/gov/registry/persons/hidden.v1";
     let offered = services.into_iter().chain([hidden]).map(|address| Service {
-        address: address.parse().unwrap(),
         timeout_ms: 20_000,
-        operations: operations.clone(),
+        ..Service::new(address.parse().unwrap(), operations.clone())
     });
     let allowed = ["getPerson", "headPerson", "echo", "addPerson"];
     let permissions = services.iter().enumerate().map(|(index, service)| Permission {

@@ -10,6 +10,7 @@ use crate::layout::Layout;
 use crate::running::Running;
 use crate::story::Inquiry;
 use crate::tell::Told;
+use crate::voice::has_keyboard;
 
 /// The commands, each group under what it shows.
 pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> String {
@@ -46,7 +47,10 @@ pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> Stri
             "Take the centre away: inside a cluster work goes on, between clusters it is refused",
             &[kill, curl_of(&told.inside), curl_of(&told.across)],
         );
-        text.push_str("\n  # Bring it back: press Enter where the nation runs\n");
+        // Without a keyboard there, nobody can.
+        if has_keyboard() {
+            text.push_str("\n  # Bring it back: press Enter where the nation runs\n");
+        }
     }
     text
 }

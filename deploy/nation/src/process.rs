@@ -169,6 +169,11 @@ pub fn left_in_order(status: ExitStatus) -> bool {
     status.success() && status.signal().is_none()
 }
 
+/// Did a process end because it was asked to, before it could do so in order?
+pub fn left_as_asked(status: ExitStatus) -> bool {
+    left_in_order(status) || status.signal() == Some(Signal::TERM.as_raw())
+}
+
 /// The last line of a log: a program that fails says there why.
 fn last_line(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();

@@ -63,6 +63,7 @@ impl Running {
                 // One that was ready early may have lost its link since.
                 waiting = not_ready(&asked, &(0..asked.len()).collect()).await;
                 if waiting.is_empty() {
+                    self.came_up = true;
                     return Ok(());
                 }
             }

@@ -9,7 +9,8 @@ use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 
 use crate::layout::{Layout, NodeLayout, ProgramLayout};
-use crate::process::{Process, ProcessError, left_in_order, spawn};
+use crate::process::{Process, ProcessError, left_as_asked, left_in_order, spawn};
+use crate::remains::Ledger;
 
 /// All processes of one nation. Dropping it ends them.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub struct Running {
     pub layout: Layout,
     bins: PathBuf,
     pub(crate) processes: Vec<Process>,
+    /// Where to write down what is started.
+    ledger: Option<Ledger>,
+    /// Every process was ready once, so that each knows how to leave.
+    pub(crate) came_up: bool,
 }
 
 /// What a program printed.
@@ -46,11 +51,27 @@ pub enum RunError {
     Runtime(#[source] std::io::Error),
     #[error("no node is called {0}")]
     NoNode(String),
+    #[error("what is started cannot be written down")]
+    Ledger(#[source] std::io::Error),
+    #[error("{}: is no directory; say with --bins where the programs are", path.display())]
+    NoBins { path: PathBuf },
 }
 
 impl Running {
     /// Starts everything of `layout` with the programs in `bins`.
     pub fn start(layout: Layout, bins: &Path) -> Result<Self, RunError> {
+        Self::start_noting(layout, bins, None)
+    }
+
+    /// As [`Self::start`], and writes each process down in `ledger`.
+    pub(crate) fn start_noting(
+        layout: Layout,
+        bins: &Path,
+        ledger: Option<Ledger>,
+    ) -> Result<Self, RunError> {
+        if !bins.is_dir() {
+            return Err(RunError::NoBins { path: bins.into() });
+        }
         let programs = layout.programs.iter().map(|program| program.program);
         let nodes = layout.nodes.iter().map(|node| node.program);
         for program in programs.chain(nodes).chain(["hubctl"]) {
@@ -59,7 +80,8 @@ impl Running {
                 return Err(RunError::Missing { path });
             }
         }
-        let mut running = Self { layout, bins: bins.into(), processes: Vec::new() };
+        let (bins, processes) = (bins.into(), Vec::new());
+        let mut running = Self { layout, bins, processes, ledger, came_up: false };
         for program in running.layout.programs.clone() {
             running.start_program(&program)?;
         }
@@ -73,15 +95,20 @@ impl Running {
         let program = self.bins.join(node.program);
         let args = ["--config".into(), node.config.display().to_string()];
         let name = node.name.to_string();
-        self.processes.push(Process::start(&name, &program, &args, &node.log)?);
-        Ok(())
+        self.hold(Process::start(&name, &program, &args, &node.log)?)
     }
 
     fn start_program(&mut self, program: &ProgramLayout) -> Result<(), RunError> {
         let path = self.bins.join(program.program);
         let (name, args) = (program.name.as_str(), &program.args);
-        self.processes.push(Process::start(name, &path, args, &program.log)?);
-        Ok(())
+        self.hold(Process::start(name, &path, args, &program.log)?)
+    }
+
+    fn hold(&mut self, process: Process) -> Result<(), RunError> {
+        let id = process.id();
+        self.processes.push(process);
+        let noted = self.ledger.as_mut().map_or(Ok(()), |ledger| ledger.add(id));
+        noted.map_err(RunError::Ledger)
     }
 
     /// Starts a node or a program again that was ended.
@@ -146,7 +173,8 @@ impl Running {
     }
 
     /// Asks every process to leave, agents first, and waits for each at most `limit`. The names of
-    /// those that did not leave in order.
+    /// those that did not leave in order. One that had not come up yet may not have listened, and
+    /// was then ended by the signal itself.
     pub fn stop(mut self, limit: Duration) -> Vec<String> {
         let place = |layout: &Layout, name: &str| match layout.node(name).map(|node| &node.name) {
             Some(NodeName::Agent { .. } | NodeName::Operator(_)) => 0,
@@ -154,6 +182,7 @@ impl Running {
             Some(NodeName::Centre) => 2,
             None => 3,
         };
+        let in_order = if self.came_up { left_in_order } else { left_as_asked };
         let mut unruly = Vec::new();
         for step in 0..=3 {
             let layout = &self.layout;
@@ -162,7 +191,7 @@ impl Running {
                 process.ask_to_stop();
             }
             for process in self.processes.iter_mut().filter(leaves) {
-                if !process.wait(limit).is_some_and(left_in_order) {
+                if !process.wait(limit).is_some_and(in_order) {
                     unruly.push(process.name().to_owned());
                 }
             }

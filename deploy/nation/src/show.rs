@@ -10,8 +10,8 @@ use crate::dial::Dialled;
 use crate::memory::Memory;
 use crate::story::{Chapter, Dial, Inquiry};
 
-/// Columns of a line.
-const WIDTH: usize = 96;
+/// Columns of a line: what the smallest terminal has.
+const WIDTH: usize = 80;
 
 /// Columns of an answer that is shown; what is longer is cut.
 const ANSWER_WIDTH: usize = 2 * WIDTH;
@@ -22,13 +22,15 @@ const INDENT: &str = "     ";
 const HANGING: &str = "  ";
 
 pub fn chapter(chapter: &Chapter) -> String {
-    format!("\n■ {}\n  {}\n", chapter.title_fa, chapter.title_en)
+    let titles = [&chapter.title_fa, &chapter.title_en].map(|title| broken(title, " ", "  "));
+    let [title_fa, title_en] = titles;
+    format!("\n■ {}{title_en}", title_fa.trim_start())
 }
 
 /// An inquiry, its way and its answer.
 pub fn inquiry(number: usize, inquiry: &Inquiry, answered: &Answered) -> String {
     let Inquiry { title_fa, title_en, service, .. } = inquiry;
-    let mut text = format!("\n {number:>2}  {title_fa}\n{INDENT}{title_en}\n");
+    let mut text = titled(number, title_fa, title_en);
     let (method, path) = (inquiry.method.name(), &answered.path);
     text.push_str(&wrapped(&format!("{method} {service}{path}"), "/"));
     let way = answered.hops();
@@ -50,17 +52,21 @@ pub fn inquiry(number: usize, inquiry: &Inquiry, answered: &Answered) -> String 
             let line = format!("{status} after {ms:.1} ms: refused at {hop}, {reason}: {detail}");
             text.push_str(&wrapped(&line, " "));
             let (mender_en, mender_fa) = mender(&said("mender"));
-            let _ = writeln!(text, "{INDENT}{}؛ {mender_fa}", said("title_fa"));
-            let _ = writeln!(text, "{INDENT}{mender_en}; docs/errors/{reason}.md");
+            text.push_str(&wrapped(&format!("{}؛ {mender_fa}", said("title_fa")), " "));
+            text.push_str(&wrapped(&format!("{mender_en}; docs/errors/{reason}.md"), " "));
         }
     }
     text
 }
 
+/// Why a dial past the national centre is refused, for an official.
+const REFUSED_FA: &str =
+    "گواهی این گره در آن مرکز پذیرفته نیست؛ مراکز خوشه‌ها تنها از راه مرکز ملی به هم می‌رسند";
+
 /// A dial, and how it ended.
 pub fn dial(number: usize, dial: &Dial, address: SocketAddr, came: &Dialled) -> String {
     let Dial { title_fa, title_en, from, to } = dial;
-    let mut text = format!("\n {number:>2}  {title_fa}\n{INDENT}{title_en}\n");
+    let mut text = titled(number, title_fa, title_en);
     let line = format!("{from} dials {to} at {address}, with its own genuine certificate");
     text.push_str(&wrapped(&line, " "));
     let line = match came {
@@ -71,6 +77,9 @@ pub fn dial(number: usize, dial: &Dial, address: SocketAddr, came: &Dialled) -> 
         Dialled::Broken(why) => format!("no answer to judge: {why}"),
     };
     text.push_str(&wrapped(&line, " "));
+    if matches!(came, Dialled::Alert(_)) {
+        text.push_str(&wrapped(REFUSED_FA, " "));
+    }
     text
 }
 
@@ -82,7 +91,7 @@ pub fn failure(title: &str, why: &str) -> String {
 /// Memory of all programs, against what is promised.
 pub fn memory(programs: &[Memory]) -> String {
     let mut text =
-        String::from("\n■ حافظه در حال آماده‌به‌کار\n  Memory at rest, resident, in MiB\n\n");
+        String::from("\n■ حافظه در حالت آماده‌به‌کار\n  Memory at rest, resident, in MiB\n\n");
     let mib = |kib: u64| kib as f64 / 1024.0;
     let _ = writeln!(text, "{INDENT}program          processes  median  largest");
     for memory in programs {
@@ -161,9 +170,20 @@ fn cut(text: &str) -> String {
     format!("{shown}… ({} bytes)", text.len())
 }
 
-/// `text` in lines that fit, broken behind `between` where it can.
+/// The number and both titles of a step.
+fn titled(number: usize, title_fa: &str, title_en: &str) -> String {
+    let title_fa = wrapped(title_fa, " ");
+    format!("\n {number:>2}  {}{}", title_fa.trim_start(), wrapped(title_en, " "))
+}
+
+/// `text` below the number of its step, in lines that fit.
 fn wrapped(text: &str, between: &str) -> String {
-    let room = WIDTH - INDENT.len() - HANGING.len();
+    broken(text, between, INDENT)
+}
+
+/// `text` in lines that fit behind `indent`, broken behind `between` where it can.
+fn broken(text: &str, between: &str, indent: &str) -> String {
+    let room = WIDTH - indent.len() - HANGING.len();
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
     for part in text.split_inclusive(between) {
         let part: Vec<char> = part.chars().collect();
@@ -179,7 +199,7 @@ fn wrapped(text: &str, between: &str) -> String {
     lines.push(line);
     let hanging = std::iter::once("").chain(std::iter::repeat(HANGING));
     let lines = lines.iter().zip(hanging);
-    lines.map(|(line, hanging)| format!("{INDENT}{hanging}{}\n", line.trim_end())).collect()
+    lines.map(|(line, hanging)| format!("{indent}{hanging}{}\n", line.trim_end())).collect()
 }
 
 #[cfg(test)]
@@ -195,6 +215,25 @@ mod tests {
             let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             assert_eq!(bare(&lines), bare(text));
         }
+    }
+
+    #[test]
+    fn a_step_and_its_refusal_fit_and_are_told_in_both_languages() {
+        let title = "The hub of economy tries to reach the hub of health without the national one";
+        let step = Dial {
+            title_fa: "مرکز خوشهٔ اقتصاد می‌کوشد بی‌واسطه به مرکز خوشهٔ سلامت وصل شود".repeat(2),
+            title_en: title.into(),
+            from: "hub.communications".into(),
+            to: "hub.administration".into(),
+        };
+        let address = "127.0.0.1:65535".parse().unwrap();
+        let text = dial(13, &step, address, &Dialled::Alert("UnknownCA".into()));
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.starts_with("\n 13  مرکز خوشهٔ"), "{text}");
+        assert!(text.contains("alert UnknownCA"), "{text}");
+        let why = "گواهی این گره";
+        assert!(text.contains(why), "{text}");
+        assert!(!dial(13, &step, address, &Dialled::LetIn).contains(why));
     }
 
     #[test]

@@ -1,40 +1,51 @@
 //! A nation that stays up: says when a process ends, starts it again on Enter, ends on Ctrl-C.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, stdin};
+use std::io::stdin;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::plan::{Answers, Plan};
+use crate::process::ProcessError;
 use crate::running::{RunError, Running};
+use crate::voice::{has_keyboard, say};
 
 /// Between two looks at the processes.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// SIGINT or SIGTERM, from the moment it listens.
+/// What asks the launcher to end its nation, from the moment it listens: Ctrl-C, SIGTERM, and the
+/// SIGHUP of a terminal that is closed.
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Stop {
     /// Must be called on a runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate, hang_up: signal(SignalKind::hangup())? })
     }
 
     pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }
 
 /// Stays until asked to stop. What a person killed on the way is no failure.
-pub(crate) async fn stay_up(running: &mut Running, stop: &mut Stop) -> Result<(), RunError> {
+pub(crate) async fn stay_up(
+    running: &mut Running,
+    plan: &Plan,
+    stop: &mut Stop,
+) -> Result<(), RunError> {
     let mut enter = listen_for_enter();
     let mut told = BTreeSet::new();
     loop {
@@ -42,8 +53,8 @@ pub(crate) async fn stay_up(running: &mut Running, stop: &mut Stop) -> Result<()
             () = stop.asked() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 for (name, how) in running.ended() {
-                    if told.insert(name) {
-                        eprintln!("    {how}\n    press Enter to start it again");
+                    if told.insert(name.clone()) {
+                        say(of_the_end(&how, &silent_services(plan, &name)));
                     }
                 }
             }
@@ -51,7 +62,7 @@ pub(crate) async fn stay_up(running: &mut Running, stop: &mut Stop) -> Result<()
                 for (name, _) in running.ended() {
                     running.restart(&name)?;
                     told.remove(&name);
-                    eprintln!("    {name} is started again");
+                    say(format_args!("    {name} is started again"));
                 }
             }
         }
@@ -60,10 +71,29 @@ pub(crate) async fn stay_up(running: &mut Running, stop: &mut Stop) -> Result<()
     Ok(())
 }
 
+/// What a person should know of a process that has ended, and can do about it.
+fn of_the_end(how: &ProcessError, silent: &[String]) -> String {
+    let mut text = format!("    {how}");
+    if !silent.is_empty() {
+        text += &format!("\n    nobody answers now for {}", silent.join(", "));
+    }
+    let again = if has_keyboard() { "press Enter to start it again" } else { "it stays away" };
+    text + "\n    " + again
+}
+
+/// The services for which nobody answers while the program `name` is away.
+fn silent_services(plan: &Plan, name: &str) -> Vec<String> {
+    let backends = plan.agents.iter().flat_map(|agent| &agent.backends);
+    let its = backends.filter(
+        |backend| matches!(&backend.answers, Answers::Program(program) if program.as_str() == name),
+    );
+    its.map(|backend| backend.service.to_string()).collect()
+}
+
 /// Hears nothing where no person sits at the terminal.
 fn listen_for_enter() -> mpsc::Receiver<()> {
     let (sender, receiver) = mpsc::channel(1);
-    if stdin().is_terminal() {
+    if has_keyboard() {
         // Ends with the process: nothing waits for it.
         std::thread::spawn(move || {
             let mut line = String::new();

@@ -1,5 +1,6 @@
 //! Tells the story of a nation: asks and dials as it says, and shows what came of each step.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use mesh_rt::exit::sentence;
@@ -22,63 +23,72 @@ pub struct Told {
     pub wrong: Vec<String>,
 }
 
-/// Tells `story` on stdout, for eyes or as one JSON object a step. A step that cannot be taken is
-/// told too, and the story goes on.
-pub async fn tell(story: &Story, layout: &Layout, json: bool) -> Told {
+/// Tells `story` to `out`, for eyes or as one JSON object a step. A step that cannot be taken is
+/// told too, and the story goes on. An error is of `out`.
+pub async fn tell(
+    story: &Story,
+    layout: &Layout,
+    json: bool,
+    out: &mut impl Write,
+) -> io::Result<Told> {
     let mut told = Told::default();
     let mut known = story.given.clone();
     let mut number = 0;
     for chapter in &story.chapters {
         if !json {
-            print!("{}", show::chapter(chapter));
+            out.write_all(show::chapter(chapter).as_bytes())?;
         }
         for inquiry in &chapter.inquiries {
             number += 1;
             let answered = match ask(layout, inquiry, &known).await {
                 Ok(answered) => answered,
                 Err(error) => {
-                    told.cannot(&inquiry.title_en, &sentence(&error), json);
+                    let text = told.cannot(&inquiry.title_en, &sentence(&error), json);
+                    out.write_all(text.as_bytes())?;
                     continue;
                 }
             };
             inquiry.remember(&answered.json(), &mut known);
-            if json {
-                println!("{}", show::inquiry_json(inquiry, &answered));
-            } else {
-                print!("{}", show::inquiry(number, inquiry, &answered));
-            }
+            let text = match json {
+                true => format!("{}\n", show::inquiry_json(inquiry, &answered)),
+                false => show::inquiry(number, inquiry, &answered),
+            };
+            out.write_all(text.as_bytes())?;
             told.note(inquiry, &answered);
         }
         for step in &chapter.dials {
             number += 1;
-            let (address, came) = match dialled(layout, step).await {
-                Ok(dialled) => dialled,
-                Err(why) => {
-                    told.cannot(&step.title_en, &why, json);
-                    continue;
+            let text = match dialled(layout, step).await {
+                Err(why) => told.cannot(&step.title_en, &why, json),
+                Ok((_, came)) if json => {
+                    told.note_dial(step, &came);
+                    format!("{}\n", show::dial_json(step, &came))
+                }
+                Ok((address, came)) => {
+                    told.note_dial(step, &came);
+                    show::dial(number, step, address, &came)
                 }
             };
-            if json {
-                println!("{}", show::dial_json(step, &came));
-            } else {
-                print!("{}", show::dial(number, step, address, &came));
-            }
-            if !matches!(came, Dialled::Alert(_)) {
-                told.wrong.push(format!("{} dials {}: {came:?}", step.from, step.to));
-            }
+            out.write_all(text.as_bytes())?;
         }
     }
-    told
+    Ok(told)
 }
 
 impl Told {
-    fn cannot(&mut self, title: &str, why: &str, json: bool) {
-        if json {
-            println!("{}", show::failure_json(title, why));
-        } else {
-            print!("{}", show::failure(title, why));
-        }
+    /// The words for a step that could not be taken.
+    fn cannot(&mut self, title: &str, why: &str, json: bool) -> String {
         self.wrong.push(format!("{title}: {why}"));
+        match json {
+            true => format!("{}\n", show::failure_json(title, why)),
+            false => show::failure(title, why),
+        }
+    }
+
+    fn note_dial(&mut self, step: &Dial, came: &Dialled) {
+        if !matches!(came, Dialled::Alert(_)) {
+            self.wrong.push(format!("{} dials {}: {came:?}", step.from, step.to));
+        }
     }
 
     fn note(&mut self, inquiry: &Inquiry, answered: &Answered) {

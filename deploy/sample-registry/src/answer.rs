@@ -7,6 +7,7 @@ use http_body_util::Full;
 use mesh_core::identifier::InvalidIdentifier;
 use serde::Serialize;
 
+use crate::persian;
 use crate::pool::QueryError;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -107,7 +108,14 @@ impl Refusal {
         let status = self.status();
         let title = status.canonical_reason().unwrap_or_default();
         let detail = self.to_string();
-        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail };
+        let problem = Problem {
+            r#type: "about:blank",
+            title,
+            title_fa: persian::title(status),
+            status: status.as_u16(),
+            detail,
+            detail_fa: persian::detail(&self),
+        };
         let text = serde_json::to_vec(&problem).expect("a problem is texts and a number");
         let kind = HeaderValue::from_static("application/problem+json");
         let mut answer = answer(status, kind, text);
@@ -147,8 +155,10 @@ impl Refusal {
 struct Problem {
     r#type: &'static str,
     title: &'static str,
+    title_fa: &'static str,
     status: u16,
     detail: String,
+    detail_fa: String,
 }
 
 fn answer(status: StatusCode, kind: HeaderValue, text: Vec<u8>) -> Answer {

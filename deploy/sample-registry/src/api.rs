@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::answer::{Answer, BODY_BYTES_MAX, Refusal, Reply};
 use crate::asked::Asked;
+use crate::cli::complain;
 use crate::database::Database;
 use crate::register::{Access, Question, Register};
 
@@ -54,7 +55,7 @@ impl Api {
             Ok(reply) => reply.into_answer(),
             Err(refusal) => {
                 if let Some(cause) = refusal.source() {
-                    eprintln!("{cause}");
+                    complain(&cause.to_string());
                 }
                 refusal.into_answer()
             }

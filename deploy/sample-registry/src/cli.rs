@@ -66,7 +66,7 @@ pub fn run_command() -> ExitCode {
     match run(order) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", sentence(&*error));
+            complain(&sentence(&*error));
             ExitCode::FAILURE
         }
     }
@@ -111,7 +111,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     say(&format!("listening on http://{}", bound.address()))?;
     let drained = bound.run(asked_to_stop(terminate, interrupt), GRACE).await;
     if let Drained::BrokeOff { connections } = drained {
-        eprintln!("broke off {connections} connections after {} s", GRACE.as_secs());
+        complain(&format!("broke off {connections} connections after {} s", GRACE.as_secs()));
     }
     Ok(())
 }
@@ -128,6 +128,11 @@ fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+/// Writes one line to stderr, and does not panic either.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, &'static str> {
@@ -148,7 +153,7 @@ fn answer_usage(error: &clap::Error) -> ExitCode {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     let sentence = words.join(" ");
-    eprintln!("{}", sentence.strip_prefix("error: ").unwrap_or(&sentence));
+    complain(sentence.strip_prefix("error: ").unwrap_or(&sentence));
     ExitCode::from(2)
 }
 

@@ -11,6 +11,7 @@ mod cli;
 mod database;
 mod kind;
 mod kinds;
+mod persian;
 mod pool;
 mod population;
 mod register;

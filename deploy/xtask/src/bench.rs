@@ -18,6 +18,8 @@ pub(crate) struct Options {
 enum Which {
     /// One hop on a link against one hop of gRPC calls
     Link,
+    /// A nation's registry in its embedded store and on etcd
+    Store,
 }
 
 /// Ends as the benchmark does: with success if the numbers hold.
@@ -32,6 +34,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode, String> {
 fn command(options: &Options) -> Command {
     let which = match options.which {
         Which::Link => "link",
+        Which::Store => "store",
     };
     let mut command = Command::new("cargo");
     command.args(["run", "--release", "--locked", "--package", "bench", "--", which]);
@@ -53,9 +56,10 @@ mod tests {
 
     #[test]
     fn what_follows_two_dashes_goes_to_the_benchmark() {
-        let cases: [(&[&str], &[&str]); 3] = [
+        let cases: [(&[&str], &[&str]); 4] = [
             (&["bench"], &["link"]),
             (&["bench", "link"], &["link"]),
+            (&["bench", "store"], &["store"]),
             (&["bench", "--", "--json", "--rounds", "1"], &["link", "--json", "--rounds", "1"]),
         ];
         for (words, want) in cases {

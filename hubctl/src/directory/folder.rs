@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::source::SourceError;
+use super::source::{STDIN, SourceError};
 
 /// Most entries of a source's folders together.
 const ENTRIES_MAX: usize = 100_000;
@@ -12,10 +12,11 @@ const ENTRIES_MAX: usize = 100_000;
 /// How deep folders may stand in each other.
 const DEPTH_MAX: usize = 16;
 
-/// The files of `path` in the order of their paths. What is hidden or not `*.toml` is none of them.
+/// The files of `path` in the order of their paths. What is hidden or not `*.toml` is none of them,
+/// in capitals or not. `path` itself may be a symbolic link, since somebody named it.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let read = |source| SourceError::Read { file: path.into(), source };
-    if !fs::metadata(path).map_err(read)?.is_dir() {
+    if path == Path::new(STDIN) || !fs::metadata(path).map_err(read)?.is_dir() {
         return Ok(vec![path.into()]);
     }
     let mut walk = Walk { files: Vec::new(), entries: 0 };
@@ -58,7 +59,7 @@ impl Walk {
             }
             if kind.is_dir() {
                 self.enter(&path, depth + 1)?;
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
+            } else if path.extension().is_some_and(|found| found.eq_ignore_ascii_case("toml")) {
                 self.files.push(path);
             }
         }

@@ -77,10 +77,21 @@ pub(super) fn read_text(file: &Path, bytes_max: u64) -> Result<String, SourceErr
         .map_err(|why| read(io::Error::new(io::ErrorKind::InvalidData, why.utf8_error())))
 }
 
-/// The content of `file`, which may have `bytes_max` bytes: a wrong path may lead to a device.
+/// The name of standard input among files.
+pub(super) const STDIN: &str = "-";
+
+/// The content of `file`, or of standard input, which may have `bytes_max` bytes. A wrong path may
+/// lead to a device, or to a pipe into which nobody writes, so only a regular file is opened.
 pub(super) fn read_bounded(file: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(file)?.take(bytes_max + 1).read_to_end(&mut content)?;
+    if file == Path::new(STDIN) {
+        io::stdin().lock().take(bytes_max + 1).read_to_end(&mut content)?;
+    } else if std::fs::metadata(file)?.is_file() {
+        File::open(file)?.take(bytes_max + 1).read_to_end(&mut content)?;
+    } else {
+        let message = "it is no regular file; `-` means standard input";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
     if bytes_max < content.len() as u64 {
         let message = format!("it is larger than {bytes_max} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh_core::directory::Directory;
 use mesh_core::directory::change::{self, ByKey, CHANGES_MAX, Change, ObjectKind};
 use mesh_core::directory::history::{ENTRY_BYTES_MAX, Head};
+use mesh_core::node::NodeName;
 use mesh_proto::registry::{Commit, write_commit};
 use mesh_rt::exit::CmdError;
 use prost::Message as _;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::changes::{Counts, Shown, counts, shown, text};
+use super::cut_off::{CutOff, cut_off, named};
+use super::prune;
 use super::{Registry, centre};
 use crate::client::{AskError, NodeClient, ask_all, clients};
 use crate::config::Config;
@@ -30,7 +33,7 @@ const COMMIT_BYTES_MAX: usize = ENTRY_BYTES_MAX - 64 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
-    /// A TOML file, or a folder whose *.toml files are read together
+    /// A TOML file, a folder whose *.toml files are read together, or `-` for standard input
     #[arg(short = 'f', long = "file", value_name = "PATH")]
     file: PathBuf,
     /// Show what would change, and change nothing
@@ -39,6 +42,9 @@ pub(crate) struct ApplyArgs {
     /// Remove what the registry has and the files do not mention; keys of links stay
     #[arg(long)]
     prune: bool,
+    /// Remove with --prune even if it is more than one object in ten
+    #[arg(long)]
+    yes: bool,
     /// A sentence for the record, which the centre logs
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
@@ -61,11 +67,13 @@ struct Applied {
     revision: u64,
     /// Objects that the files do not mention, and that stay as they are without `--prune`.
     unmentioned: usize,
+    /// Nodes that the directory no longer lets in after the changes.
+    cut_off: Vec<String>,
     /// Which nodes have it; `null` where nobody waited.
     reach: Option<Reach>,
 }
 
-/// Which of the nodes of the configuration have what was committed.
+/// Which of the nodes of the configuration have what was committed, those left out that it cuts off.
 #[derive(Debug, Serialize)]
 struct Reach {
     nodes: usize,
@@ -111,7 +119,12 @@ pub(crate) async fn apply(
     let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
     let removable = |kind| args.prune && !kept.contains(&kind);
     let changes = change::diff(&registry.objects, &want, removable);
-    judge(&registry, &written, &changes)?;
+    if args.prune && !args.yes && !args.dry_run {
+        let could = registry.objects.keys().filter(|key| removable(key.kind())).count();
+        prune::allowed(&changes, could).map_err(CmdError::usage)?;
+    }
+    let after = judge(&registry, &written, &changes)?;
+    let lost = cut_off(&registry.objects, &registry.directory()?, &after);
 
     let base = registry.head;
     let head = if args.dry_run {
@@ -120,7 +133,8 @@ pub(crate) async fn apply(
     } else {
         commit(&centre, base, &changes, &args.reason).await?
     };
-    let reach = if args.no_wait || head == base { None } else { Some(reach(config, head).await?) };
+    let reach =
+        if args.no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
     let changes = shown(&registry.objects, &changes);
     let applied = Applied {
         dry_run: args.dry_run,
@@ -131,17 +145,25 @@ pub(crate) async fn apply(
         epoch: head.epoch,
         revision: head.revision,
         unmentioned: unmentioned(&registry.objects, &want, args.prune),
+        cut_off: lost.iter().map(ToString::to_string).collect(),
         reach,
     };
-    Ok(Told::new(format, &applied, told))
+    let mut told = Told::new(format, &applied, |applied| text_of(applied, &lost));
+    if !args.dry_run && head != base && !lost.is_empty() {
+        told.complaint = Some(CmdError::failure(CutOff(lost)));
+    }
+    Ok(told)
 }
 
 /// Says before anything is sent what the registry would refuse, with the line at fault.
-fn judge(registry: &Registry, written: &Written, changes: &[Change]) -> Result<(), CmdError> {
+fn judge(
+    registry: &Registry,
+    written: &Written,
+    changes: &[Change],
+) -> Result<Directory, CmdError> {
     let after = change::apply(&registry.objects, changes).map_err(CmdError::failure)?;
     let objects = after.into_values().collect();
     Directory::build(registry.mesh.clone(), registry.head.position(), objects)
-        .map(drop)
         .map_err(|error| CmdError::usage(written.explain(&error)))
 }
 
@@ -205,9 +227,11 @@ fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
     })
 }
 
-/// Waits until every node of `config` stands at `head` or later, but not for long.
-async fn reach(config: &Config, head: Head) -> Result<Reach, CmdError> {
-    let clients = clients(config, &[]).map_err(CmdError::usage)?;
+/// Waits until every node of `config` but those that are `lost` stands at `head` or later, but not
+/// for long.
+async fn reach(config: &Config, head: Head, lost: &[NodeName]) -> Result<Reach, CmdError> {
+    let mut clients = clients(config, &[]).map_err(CmdError::usage)?;
+    clients.retain(|client| !lost.contains(client.node()));
     let began = Instant::now();
     let mut late = clients.clone();
     loop {
@@ -242,7 +266,7 @@ fn unmentioned(have: &ByKey, want: &ByKey, pruned: bool) -> usize {
     have.keys().filter(stays).count()
 }
 
-fn told(applied: &Applied) -> String {
+fn text_of(applied: &Applied, lost: &[NodeName]) -> String {
     let Applied { dry_run, changes, counts, base_epoch, base_revision, .. } = applied;
     let mut text = text(changes);
     if changes.is_empty() {
@@ -260,8 +284,14 @@ fn told(applied: &Applied) -> String {
         };
     }
     if 0 < applied.unmentioned {
-        let count = applied.unmentioned;
-        text += &format!("{count} objects that the files do not mention stay as they are\n");
+        let (objects, stay) = match applied.unmentioned {
+            1 => ("1 object".into(), "stays as it is"),
+            count => (format!("{count} objects"), "stay as they are"),
+        };
+        text += &format!("{objects} that the files do not mention {stay}\n");
+    }
+    if *dry_run && !lost.is_empty() {
+        text += &format!("would cut off {}\n", named(lost));
     }
     if let Some(Reach { nodes, in_force, after_ms, late }) = &applied.reach {
         text += &format!("in force at {in_force} of {nodes} nodes after {after_ms} ms\n");

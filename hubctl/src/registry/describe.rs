@@ -100,7 +100,7 @@ impl Surroundings<'_> {
             fact("name", &cluster.name_en),
             fact("نام", &cluster.name_fa),
             fact("hub", hub),
-            fact("within", within(cluster.intra_cluster)),
+            fact("within", within(cluster)),
         ];
         let systems = self.systems(|system| system.cluster.as_ref() == Some(&cluster.id));
         (facts, vec![systems])
@@ -152,8 +152,7 @@ impl Surroundings<'_> {
                 OperationKind::Inquiry => "inquiry",
                 OperationKind::Submission => "submission",
             };
-            let call = format!("{} {}", operation.method.name(), operation.path);
-            vec![operation.id.to_string(), kind.into(), call]
+            vec![operation.id.to_string(), kind.into(), operation.call.to_string()]
         });
         let operations = List { title: "operations", rows: operations.collect() };
         let consumers = self.permissions(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mesh_core::directory::change::{Key, Object};
-use mesh_core::directory::{Attribute, Directory, IntraCluster};
+use mesh_core::directory::{Attribute, Cluster, Directory, IntraCluster};
 use mesh_core::node::Home;
 use mesh_rt::exit::CmdError;
 use serde_json::Value;
@@ -122,7 +122,7 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
         Object::Cluster(cluster) => vec![
             cluster.id.to_string(),
             if cluster.hub { "yes" } else { "no" }.into(),
-            within(cluster.intra_cluster).into(),
+            within(cluster).into(),
             count(&counted.systems_of_cluster, &cluster.id),
             cluster.name_en.clone(),
             cluster.name_fa.clone(),
@@ -163,11 +163,11 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
     }
 }
 
-/// The way between two systems of one cluster, in words.
-pub(super) fn within(way: IntraCluster) -> &'static str {
-    match way {
-        IntraCluster::Local => "by its hub",
-        IntraCluster::ViaCentre => "via the centre",
+/// The way between two systems of one cluster, in words. Without a hub there is one way only.
+pub(super) fn within(cluster: &Cluster) -> &'static str {
+    match cluster.intra_cluster {
+        IntraCluster::Local if cluster.hub => "by its hub",
+        IntraCluster::Local | IntraCluster::ViaCentre => "via the centre",
     }
 }
 

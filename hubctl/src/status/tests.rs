@@ -4,7 +4,7 @@ use mesh_core::node::{MeshDomain, NodeName};
 use mesh_proto::wire::admin::v1::{self as wire, Counters, FailureCount, Following};
 use mesh_proto::wire::exchange::v1::DirectoryPosition;
 
-use super::{Row, StatusResponse, all_ready, table, AskError, DAY_MS};
+use super::{AskError, DAY_MS, Row, ServiceAway, StatusResponse, all_ready, table, table_within};
 use crate::client::Unanswered;
 
 const NOW_MS: u64 = 1_767_225_600_000;
@@ -42,6 +42,7 @@ fn answer() -> StatusResponse {
         certificate_expires_unix_ms: NOW_MS + 9 * DAY + 1,
         resident_bytes: 24 << 20,
         following: None,
+        services_away: Vec::new(),
     }
 }
 
@@ -86,6 +87,28 @@ fn a_table_for_eyes() {
 }
 
 #[test]
+fn a_terminal_of_80_columns_gets_what_fits() {
+    let mut all = rows();
+    let away = ServiceAway {
+        service: "ir/gov/civil-registration/persons/identity.v1".into(),
+        why: "refuses connections".into(),
+        since_unix_ms: NOW_MS - 5_000,
+    };
+    let persons = StatusResponse { services_away: vec![away], ..answer() };
+    all.push(Row::new(&node("persons.civil-registration.gov.edge"), &Ok(persons), NOW_MS));
+    let table = table_within(&all, NOW_MS, Some(80));
+    assert_eq!(table, include_str!("narrow.txt"), "\n{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let away = serde_json::to_value(&all[4]).unwrap()["services_away"].clone();
+    let want = serde_json::json!([{
+        "service": "ir/gov/civil-registration/persons/identity.v1",
+        "why": "refuses connections",
+        "since_unix_ms": NOW_MS - 5_000,
+    }]);
+    assert_eq!(away, want);
+}
+
+#[test]
 fn json_for_programs() {
     let rows = rows();
     let want = serde_json::json!({
@@ -112,6 +135,7 @@ fn json_for_programs() {
         "certificate_days_left": 9,
         "directory_epoch": 1,
         "directory_revision": 7,
+        "services_away": [],
         "directory_root": null,
         "following": null,
     });
@@ -133,4 +157,6 @@ fn complains_of_those_that_are_not_ready() {
     let complaint = all_ready(&rows).unwrap_err().to_string();
     let want = "3 of 4 nodes are not ready: hub.economy, hub.health, desk.licensing.gov.economy";
     assert_eq!(complaint, want);
+    let one = all_ready(&rows[..2]).unwrap_err().to_string();
+    assert_eq!(one, "1 of 2 nodes is not ready: hub.economy");
 }

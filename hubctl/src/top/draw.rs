@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::columns::{Columns, rate};
 use super::picture::{Failed, Line, Picture, Wrong};
-use crate::output::printable;
+use crate::output::{counted, printable};
 
 /// Characters and lines that there is room for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,13 +48,17 @@ impl Drawn {
 }
 
 /// Draws `picture` so that it fits into `size`. If not all lines do, the quietest nodes go, until
-/// the trouble below them has half of the screen.
+/// the trouble below them has a third of the screen, without empty lines between its parts.
 pub(crate) fn draw(picture: &Picture<'_>, title: &Title, size: Size) -> Vec<Drawn> {
-    let mut drawn = vec![Drawn::new(Tone::Plain, heading(picture, title))];
-    let (wrong, failed) = (wrong(&picture.wrong), failed(&picture.failed));
-    let below = wrong.len() + failed.len();
+    let mut drawn = vec![Drawn::new(Tone::Plain, heading(picture, title, size))];
+    let (mut wrong, mut failed) = (wrong(&picture.wrong), failed(&picture.failed));
     let (room, wanted) = (size.rows.saturating_sub(2), picture.lines.len());
-    let for_nodes = wanted.min(room.saturating_sub(below.min(room / 2)));
+    if room < wanted + wrong.len() + failed.len() {
+        wrong.retain(|line| !line.text.is_empty());
+        failed.retain(|line| !line.text.is_empty());
+    }
+    let below = wrong.len() + failed.len();
+    let for_nodes = wanted.min(room.saturating_sub(below.min(room / 3)));
     drawn.extend(nodes(&picture.lines, for_nodes, size.columns));
     let left = size.rows.saturating_sub(drawn.len());
     // Half of what is left at least, so that neither hides the other.
@@ -77,12 +81,15 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     if columns == 0 { kept } else { kept + "…" }
 }
 
-fn heading(picture: &Picture<'_>, title: &Title) -> String {
+/// What to press, where somebody can.
+const KEYS: &str = "q: end";
+
+fn heading(picture: &Picture<'_>, title: &Title, size: Size) -> String {
     let Title { mesh, at_unix_ms, interval } = title;
     let seconds = at_unix_ms / 1000;
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let (ready, links) = (picture.count.ready, picture.count.links);
-    format!(
+    let text = format!(
         "{mesh} at {hour:02}:{minute:02}:{second:02} UTC, every {} s: {} of {} nodes ready, {} of \
          {} links up",
         interval.as_secs(),
@@ -90,7 +97,11 @@ fn heading(picture: &Picture<'_>, title: &Title) -> String {
         ready.all,
         links.up,
         links.all
-    )
+    );
+    match size.columns.checked_sub(text.chars().count() + KEYS.len()) {
+        Some(between @ 2..) if size != Size::UNBOUNDED => text + &" ".repeat(between) + KEYS,
+        _ => text,
+    }
 }
 
 /// The header, and a line for each node; if there is room for `lines_max` only, for the root, for
@@ -115,7 +126,8 @@ fn nodes(lines: &[Line<'_>], lines_max: usize, columns: usize) -> Vec<Drawn> {
     }
     if kept.len() < lines.len() {
         let hidden = lines.len() - kept.len();
-        drawn.push(Drawn::new(Tone::Plain, format!("… and {hidden} quieter nodes")));
+        let hidden = counted(hidden, "quieter node");
+        drawn.push(Drawn::new(Tone::Plain, format!("… and {hidden}")));
     }
     drawn
 }
@@ -157,8 +169,8 @@ fn shortened(mut section: Vec<Drawn>, lines_max: usize) -> Vec<Drawn> {
     if section.len() <= lines_max {
         return section;
     }
-    // An empty line, a head, one entry, and that there are more: less says nothing.
-    if lines_max < 4 {
+    // A head, one entry, and that there are more: less says nothing.
+    if lines_max < 3 {
         return Vec::new();
     }
     let hidden = section.len() - (lines_max - 1);

@@ -8,7 +8,8 @@ use mesh_core::reason::Reason;
 
 use super::sample::{Pace, Sample};
 use super::watch::Watched;
-use crate::status::{Failures, State};
+use crate::output::counted;
+use crate::status::{Away, Failures, State};
 use crate::topology::{Link, NodeView, Place, Share, link, tree};
 
 /// One moment of the mesh.
@@ -155,15 +156,19 @@ impl Wrong {
             parts.push(format!("{}{word}", link(&place.link)));
         }
         match watched.map(Watched::said) {
-            Some(Ok(sample)) => parts.extend(complaints(sample)),
+            Some(Ok(sample)) => {
+                parts.extend(complaints(sample));
+                parts.extend(sample.services_away.iter().map(Away::text));
+            }
             Some(Err(why)) => parts.push(why.into()),
             None => {}
         }
         if let Some(pace) = watched.and_then(Watched::pace)
             && 0 < pace.handshakes_refused
         {
-            let (refused, seconds) = (pace.handshakes_refused, pace.over.as_secs_f64());
-            parts.push(format!("refused {refused} handshakes in {seconds:.1} s"));
+            let seconds = pace.over.as_secs_f64();
+            let refused = usize::try_from(pace.handshakes_refused).unwrap_or(usize::MAX);
+            parts.push(format!("refused {} in {seconds:.1} s", counted(refused, "handshake")));
         }
         let what = parts.join("; ");
         (!what.is_empty()).then(|| Self { node: place.node.to_string(), what })

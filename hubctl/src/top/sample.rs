@@ -6,7 +6,7 @@ use mesh_proto::wire::admin::v1::{Counters, StatusResponse};
 use tokio::time::{Duration, Instant};
 
 use crate::client::{AskError, NodeClient, Unanswered};
-use crate::status::{Failures, State, failures};
+use crate::status::{Away, Failures, State, away, failures};
 use crate::topology::NodeView;
 
 /// The answers of one node, known to be whole.
@@ -15,6 +15,7 @@ pub(crate) struct Sample {
     pub(crate) at: Instant,
     pub(crate) state: State,
     pub(crate) waiting_for: Vec<String>,
+    pub(crate) services_away: Vec<Away>,
     pub(crate) resident_bytes: Option<u64>,
     pub(crate) totals: Totals,
     pub(crate) view: NodeView,
@@ -67,6 +68,7 @@ impl Sample {
             at,
             state: State::of(status),
             waiting_for: status.waiting_for.clone(),
+            services_away: away(&status.services_away),
             resident_bytes: Some(status.resident_bytes).filter(|bytes| *bytes != 0),
             totals: Totals::read(counters)?,
             view,

@@ -7,7 +7,10 @@ use mesh_proto::frame::LaneKind;
 use serde::Serialize;
 
 use super::{Answer, Lane, Link, Place, upper};
-use crate::output::{Columns, ago, printable};
+use crate::output::{Columns, ago, counted, printable};
+
+/// Widest text of a link; that of an agent with replicas goes on below.
+const LINK_CHARACTERS_MAX: usize = 40;
 
 /// One node as programs get it. The module above has the meaning of the fields.
 #[derive(Clone, Debug, Serialize)]
@@ -33,43 +36,69 @@ pub struct LaneEntry {
     pub draining: bool,
 }
 
-/// The nodes of the tree below `root`, and it, from top to bottom: all, or only those that are not
-/// as they should be.
-pub fn entries(root: &Place, down: bool) -> Vec<Entry> {
+/// Which nodes of a tree are shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    All,
+    /// Those that are not as they should be, in a table below those above them.
+    Down,
+    /// Those, and none above them: somebody asked for certain nodes.
+    DownAlone,
+}
+
+/// The nodes of the tree below `root`, and it, from top to bottom.
+pub fn entries(root: &Place, part: Part) -> Vec<Entry> {
     let lines = root.lines().into_iter();
-    let shown = lines.filter(|(_, place)| !down || place.is_wrong());
+    let shown = lines.filter(|(_, place)| part == Part::All || place.is_wrong());
     shown.map(|(_, place)| Entry::new(place)).collect()
 }
 
 /// The tree as a table at `now_ms`, then how many nodes there are, what they run, and why some did
-/// not answer. With `down` the tree of those alone that are not as they should be.
-pub fn table(root: &Place, down: bool, now_ms: u64) -> String {
+/// not answer.
+pub fn table(root: &Place, part: Part, now_ms: u64) -> String {
+    table_within(root, part, now_ms, None)
+}
+
+/// The same for lines of `room` characters, with the columns that fit.
+pub(crate) fn table_within(root: &Place, part: Part, now_ms: u64, room: Option<usize>) -> String {
     let all = root.lines();
     let versions = Versions::of(&all);
     let wrong = root.only(&Place::is_wrong);
-    let shown = if down { wrong.lines() } else { all.clone() };
-    let nothing = down && shown.len() == 1 && !root.is_wrong();
+    let shown = match part {
+        Part::All => all.clone(),
+        Part::Down => wrong.lines(),
+        Part::DownAlone => {
+            let alone = all.iter().filter(|(_, place)| place.is_wrong());
+            alone.map(|(_, place)| (String::new(), *place)).collect()
+        }
+    };
+    let nothing = part != Part::All && !shown.iter().any(|(_, place)| place.is_wrong());
     let tree = if nothing {
         "all is as it should be\n".into()
     } else {
         // What is below a node counts in full, also where it is not shown.
         let full: BTreeMap<_, _> = all.iter().map(|(_, place)| (&place.node, *place)).collect();
         let rows = shown.iter().map(|(indent, place)| (indent.as_str(), full[&place.node]));
-        draw(&rows.collect::<Vec<_>>(), &versions, now_ms)
+        let (columns, spare) = draw(&rows.collect::<Vec<_>>(), &versions, now_ms);
+        columns.text_within(room, &spare)
     };
     let places: Vec<&Place> = all.iter().map(|(_, place)| *place).collect();
     tree + &summary(&places, &versions)
 }
 
-/// What says nothing in any line has no column: here, whom one has asked and what it runs.
-fn draw(rows: &[(&str, &Place)], versions: &Versions<'_>, now_ms: u64) -> String {
+/// The columns, and which of them go first where there is no room for all. What says nothing in any
+/// line has no column: here, whom one has asked and what it runs.
+fn draw(rows: &[(&str, &Place)], versions: &Versions<'_>, now_ms: u64) -> (Columns, Vec<usize>) {
     let odd = |place: &Place| versions.odd(place).unwrap_or_default().to_owned();
     let with_software = rows.iter().any(|(_, place)| !odd(place).is_empty());
     let with_asked = rows.iter().any(|(_, place)| !asked(&place.answer).is_empty());
     let mut header = vec!["NODE", "LINK", "BELOW", "SINCE", "IN FLIGHT", "TOTAL", "ROUND TRIP"];
     header.extend(with_software.then_some("SOFTWARE"));
     header.extend(with_asked.then_some("ASKED"));
-    let mut columns = Columns::new(&header).numbers(&[2, 4, 5, 6]);
+    // Totals and round trips first, then what it runs, and at last how many below are linked.
+    let software = with_software.then_some(7);
+    let spare = [5, 6, 3].into_iter().chain(software).chain([4, 2]).collect();
+    let mut columns = Columns::new(&header).numbers(&[2, 4, 5, 6]).wrap(1, LINK_CHARACTERS_MAX);
     for (indent, place) in rows {
         let lanes = place.lanes();
         let sum = |count: fn(&Lane) -> u64| match lanes {
@@ -91,7 +120,7 @@ fn draw(rows: &[(&str, &Place)], versions: &Versions<'_>, now_ms: u64) -> String
         cells.extend(with_asked.then(|| asked(&place.answer).into()));
         columns.row(&cells);
     }
-    columns.text()
+    (columns, spare)
 }
 
 /// What nodes run, by kind of node: most run the same, and only the others are worth a look.
@@ -147,7 +176,8 @@ fn summary(places: &[&Place], versions: &Versions<'_>) -> String {
         })
         .collect();
     let (nodes, loose, mute) = (places.len(), loose.count(), silent.len());
-    let mut text = format!("\n{nodes} nodes, {loose} not linked, {mute} gave no answer\n");
+    let nodes = counted(nodes, "node");
+    let mut text = format!("\n{nodes}, {loose} not linked, {mute} gave no answer\n");
     if !versions.counts.is_empty() {
         text.push_str(&format!("software: {}\n", printable(&versions.text())));
     }

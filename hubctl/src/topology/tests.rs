@@ -77,15 +77,16 @@ fn nation() -> Place {
 
 #[test]
 fn a_tree_for_eyes() {
-    let table = table(&nation(), false, NOW_MS);
+    let table = table(&nation(), Part::All, NOW_MS);
     assert_eq!(table, include_str!("tree.txt"), "\n{table}");
 }
 
 #[test]
 fn a_tree_of_what_is_down() {
-    let table = table(&nation(), true, NOW_MS);
+    let table = table(&nation(), Part::Down, NOW_MS);
     assert_eq!(table, include_str!("down.txt"), "\n{table}");
-    let names: Vec<String> = entries(&nation(), true).into_iter().map(|entry| entry.node).collect();
+    let names: Vec<String> =
+        entries(&nation(), Part::Down).into_iter().map(|entry| entry.node).collect();
     let want = [
         "desk.licensing.gov.economy",
         "tax.revenue.gov.economy",
@@ -97,18 +98,40 @@ fn a_tree_of_what_is_down() {
 }
 
 #[test]
+fn who_asks_for_certain_nodes_sees_none_above_them() {
+    let asked = [view("desk.licensing.gov.economy", Vec::new()), {
+        (node("lab.tests.gov.health"), Err("127.0.0.1:7107 gave no answer".into()))
+    }];
+    let table = table(&tree(&asked), Part::DownAlone, NOW_MS);
+    let lines: Vec<&str> = table.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 2, "{table}");
+    assert!(lines[1].starts_with("lab.tests.gov.health  unknown"), "{table}");
+    assert!(!table.contains("hub."), "{table}");
+}
+
+#[test]
+fn a_terminal_of_80_columns_gets_what_fits() {
+    let table = table_within(&nation(), Part::All, NOW_MS, Some(80));
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.contains("no room for "), "{table}");
+    for name in ["persons.civil-registration.gov.edge", "not linked", "no answer"] {
+        assert!(table.contains(name), "{name}\n{table}");
+    }
+}
+
+#[test]
 fn nothing_down_is_said_so() {
     let hub = neighbour("hub.health", wire::Side::Lower, vec![lane("quick", 1), lane("bulk", 1)]);
     let root = tree(&[view("hub.centre", vec![hub])]);
     let want = "all is as it should be\n\n2 nodes, 0 not linked, 0 gave no answer\n\
                 software: 1 some 0.1.0\n";
-    assert_eq!(table(&root, true, NOW_MS), want);
-    assert!(entries(&root, true).is_empty());
+    assert_eq!(table(&root, Part::Down, NOW_MS), want);
+    assert!(entries(&root, Part::Down).is_empty());
 }
 
 #[test]
 fn json_for_programs() {
-    let entries = serde_json::to_value(entries(&nation(), false)).unwrap();
+    let entries = serde_json::to_value(entries(&nation(), Part::All)).unwrap();
     let names: Vec<_> = entries.as_array().unwrap().iter().map(|entry| &entry["node"]).collect();
     let want = [
         "hub.centre",
@@ -179,14 +202,14 @@ fn sixty_nodes_in_fourteen_clusters_stay_one_line_for_each() {
     let edge = ["plots", "deeds", "portal"];
     let edge = edge.map(|at| neighbour(&format!("{at}.land.gov.edge"), Lower, both()));
     asked.push(view("hub.centre", hubs.chain(edge).collect()));
-    let table = table(&tree(&asked), false, NOW_MS);
+    let table = table(&tree(&asked), Part::All, NOW_MS);
     assert_eq!(table.lines().count(), 1 + 60 + 3, "{table}");
     let widest = table.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(120), "{table}");
     let mut usual = asked.clone();
     let Ok(view) = &mut usual[3].1 else { panic!("it answered") };
     view.neighbours[1].software = "some 0.0.9".into();
-    let table = super::table(&tree(&usual), false, NOW_MS);
+    let table = super::table(&tree(&usual), Part::All, NOW_MS);
     assert_eq!(table.matches("some 0.0.9").count(), 2, "in its line and in the summary: {table}");
 }
 

@@ -39,7 +39,7 @@ pub struct ServiceAddress {
 /// Text that is not an address, and why.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ParseAddressError {
-    #[error("{kind} address has {found} parts, want {want}")]
+    #[error("{kind} address has {found} part{}, want {want}", if *found == 1 { "" } else { "s" })]
     Parts { kind: &'static str, found: usize, want: &'static str },
     #[error("service {text:?} has no major version, want such as tax-debt.v1")]
     Version { text: String },

@@ -1,6 +1,12 @@
 //! Agreements: what a consumer, a provider and the secretariat signed, and what became of it.
 
+pub mod officer;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod state;
+pub mod step;
 pub mod terms;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +14,9 @@ use std::sync::Arc;
 
 use crate::exchange::{Digest, ParseDigestError};
 
+pub use self::officer::{Office, Officer};
+pub use self::state::{Around, State};
+pub use self::step::Refused;
 pub use self::terms::Terms;
 
 /// SHA-256 of the exact bytes of an agreement's terms: what was signed is what is named.
@@ -110,6 +119,18 @@ impl Agreement {
     /// The act that ended it for good, if one did.
     pub fn ended(&self) -> Option<&Act> {
         self.acts.iter().find(|act| matches!(act.deed, Deed::Reject | Deed::Revoke))
+    }
+}
+
+impl Act {
+    /// The text that is signed: lines that an officer can read, and that begin as no other text does
+    /// that anybody signs in the mesh.
+    pub fn signed_text(&self, agreement: AgreementId) -> String {
+        let Self { deed, party, at_unix_ms, reason, .. } = self;
+        format!(
+            "mesh-agreement-act v1\nagreement {agreement}\ndeed {deed}\nparty {party}\n\
+             at {at_unix_ms}\nreason {reason}\n"
+        )
     }
 }
 

@@ -11,7 +11,6 @@ mod whole;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +20,8 @@ use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::Agreement;
 use crate::exchange::{Digest, ParseDigestError};
 use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
-use crate::limits::{DEADLINE_DEFAULT, DEADLINE_MAX};
-use crate::operation::{Method, Operation, RequestPath};
+
+pub use crate::service::Service;
 
 /// One group of like services of the state.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -79,17 +78,6 @@ pub enum Attribute {
     Portal,
     /// A licensed private office that serves a present citizen.
     Counter,
-}
-
-/// One major version of a service of a system.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    pub address: ServiceAddress,
-    /// Total time of an exchange whose caller grants none.
-    #[serde(default = "Service::timeout_ms_default")]
-    pub timeout_ms: u64,
-    pub operations: Vec<Operation>,
 }
 
 /// Lets one consumer use operations of one service for stated purposes. What no permission names
@@ -174,27 +162,7 @@ impl FromStr for Ed25519Key {
     }
 }
 
-impl Service {
-    /// The operation that a request with this method and path is: of several that cover it, the
-    /// most specific. `check_services` sees to it that there is one.
-    pub fn operation(&self, method: Method, path: RequestPath<'_>) -> Option<&Operation> {
-        let covering = self.operations.iter().filter(|operation| operation.covers(method, path));
-        covering.reduce(
-            |best, other| {
-                if other.path.is_more_specific(&best.path) { other } else { best }
-            },
-        )
-    }
-
-    /// Total time of an exchange: what the caller grants, else the service's own time.
-    pub fn deadline(&self, granted: Option<Duration>) -> Duration {
-        granted.unwrap_or(Duration::from_millis(self.timeout_ms)).min(DEADLINE_MAX)
-    }
-
-    fn timeout_ms_default() -> u64 {
-        DEADLINE_DEFAULT.as_millis() as u64
-    }
-}
-
+#[cfg(test)]
+mod random_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{ServiceAddress, SystemAddress};
 use crate::id::{OperationId, PermissionId, PurposeId};
+use crate::identifier::{Kind, personal};
 use crate::operation::OperationKind;
 use crate::reason::Reason;
 
@@ -91,7 +92,7 @@ pub struct AnswerHeader {
 
 /// Declares a short opaque text of printable ASCII.
 macro_rules! opaque {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $stands_for_a_person:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub struct $name(Box<str>);
@@ -108,7 +109,15 @@ macro_rules! opaque {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let fits = (1..=OPAQUE_BYTES_MAX).contains(&text.len())
                     && text.bytes().all(|b| b.is_ascii_graphic());
-                if fits { Ok(Self(text.into())) } else { Err(ParseOpaqueError { kind: $kind }) }
+                if !fits {
+                    return Err(ParseOpaqueError::Form { kind: $kind });
+                }
+                match personal(text) {
+                    Some(found) if $stands_for_a_person => {
+                        Err(ParseOpaqueError::Personal { kind: $kind, found })
+                    }
+                    _ => Ok(Self(text.into())),
+                }
             }
         }
     };
@@ -117,21 +126,24 @@ macro_rules! opaque {
 /// Longest pseudonym or idempotency key, in bytes.
 pub const OPAQUE_BYTES_MAX: usize = 128;
 
-/// Text that is no pseudonym or key.
+/// Text that is no pseudonym or key. What it was is never told.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{kind} is not 1 to {OPAQUE_BYTES_MAX} bytes of printable ASCII")]
-pub struct ParseOpaqueError {
-    kind: &'static str,
+pub enum ParseOpaqueError {
+    #[error("{kind} is not 1 to {OPAQUE_BYTES_MAX} bytes of printable ASCII")]
+    Form { kind: &'static str },
+    #[error("{kind} has the form of {found}; want a name that only the consumer can resolve")]
+    Personal { kind: &'static str, found: Kind },
 }
 
 opaque! {
-    /// Stands for a person at the consumer; never an identifier of that person.
-    Pseudonym, "operator pseudonym"
+    /// Stands for a person at the consumer; never an identifier of that person, as it is in the
+    /// clear at every hop.
+    Pseudonym, "operator pseudonym", true
 }
 
 opaque! {
     /// Two submissions with one key are one submission.
-    IdempotencyKey, "idempotency key"
+    IdempotencyKey, "idempotency key", false
 }
 
 impl ExchangeId {

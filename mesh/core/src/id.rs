@@ -104,6 +104,11 @@ typed_id! {
     OperatorId, "operator", label
 }
 
+typed_id! {
+    /// Names one officer of an office; no identifier of a person.
+    OfficerId, "officer", label
+}
+
 /// Names below the mesh domain that are no clusters, see [`crate::node::NodeName`].
 pub const RESERVED: [&str; 4] = ["centre", "edge", "members", "operators"];
 

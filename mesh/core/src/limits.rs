@@ -45,8 +45,8 @@ pub const EXCHANGES_MAX: u32 = 4096;
 /// Nodes that one exchange may pass: two agents, two cluster hubs, the centre, and one to spare.
 pub const HOPS_MAX: usize = 6;
 
-/// A sentence of an error, as a peer may send it.
-pub const DETAIL_BYTES_MAX: usize = 512;
+/// A sentence of an error, as a peer may send it: room for a notice in two languages.
+pub const DETAIL_BYTES_MAX: usize = 1024;
 
 /// The name of a reason, as a peer may send it.
 pub const REASON_BYTES_MAX: usize = 64;

@@ -55,6 +55,8 @@ pub enum ParseNodeError {
     OtherDomain { name: String, domain: String },
     #[error("{name:?} names no kind of node, want such as hub.health.{domain}")]
     NoKind { name: String, domain: String },
+    #[error("{name:?} names no officer, want such as o-17.officers.tax.gov.{domain}")]
+    NoOfficer { name: String, domain: String },
     #[error("node name is {length} bytes long, limit {DNS_NAME_BYTES_MAX}")]
     Length { length: usize },
     #[error("mesh domain {text:?} is no DNS name of 1 to {DOMAIN_BYTES_MAX} bytes")]

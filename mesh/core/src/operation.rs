@@ -1,4 +1,8 @@
-//! Declared operations: which method and path of a service a permission speaks of.
+//! Declared operations: which method and path of a service, or which gRPC method, a permission
+//! speaks of.
+
+mod grpc;
+mod subject;
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +10,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::OperationId;
+
+pub use grpc::{GRPC_METHOD_BYTES_MAX, GrpcMethod, ParseGrpcMethodError};
+pub use subject::{FIELD_BYTES_MAX, ParseSubjectError, Place, Subject, SubjectKind};
 
 /// Longest path of a request, in bytes.
 pub const PATH_BYTES_MAX: usize = 4096;
@@ -20,16 +27,45 @@ pub enum OperationKind {
     Submission,
 }
 
-/// One operation of a REST service.
+/// One operation of a service.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Operation {
     pub id: OperationId,
     pub kind: OperationKind,
-    /// The HTTP method, in upper case.
-    pub method: Method,
-    pub path: PathTemplate,
+    pub call: Call,
+    /// Whom a request is about; `None` where the provider has not said.
+    pub subject: Option<Subject>,
 }
+
+/// How an operation is called.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Call {
+    Rest { method: Method, path: PathTemplate },
+    Grpc(GrpcMethod),
+}
+
+/// An operation in a file: `method` and `path`, or `grpc`.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: OperationId,
+    kind: OperationKind,
+    /// The HTTP method, in upper case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<Method>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathTemplate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<GrpcMethod>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Subject>,
+}
+
+/// An operation of which nobody can say how it is called.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("operation {0} wants either method and path, or grpc")]
+pub struct NoCall(OperationId);
 
 /// An HTTP method that a service may declare (RFC 9110 §9, RFC 5789).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -77,9 +113,92 @@ pub enum ParsePathError {
 }
 
 impl Operation {
+    /// An operation of a REST service whose subject is not declared.
+    pub fn rest(id: OperationId, kind: OperationKind, method: Method, path: PathTemplate) -> Self {
+        Self { id, kind, call: Call::Rest { method, path }, subject: None }
+    }
+
     /// Is a request with this method and path this operation?
     pub fn covers(&self, method: Method, path: RequestPath<'_>) -> bool {
-        self.method == method && self.path.matches(path)
+        match &self.call {
+            Call::Rest { method: declared, path: template } => {
+                *declared == method && template.matches(path)
+            }
+            Call::Grpc(_) => false,
+        }
+    }
+
+    /// Which of two operations that cover one request says more of its path.
+    pub fn is_more_specific(&self, other: &Self) -> bool {
+        match (&self.call, &other.call) {
+            (Call::Rest { path: mine, .. }, Call::Rest { path: theirs, .. }) => {
+                mine.is_more_specific(theirs)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Call {
+    /// Could one request be a call of either?
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Rest { method, path },
+                Self::Rest { method: other_method, path: other_path },
+            ) => method == other_method && path.is_same_as(other_path),
+            (Self::Grpc(method), Self::Grpc(other)) => method == other,
+            _ => false,
+        }
+    }
+
+    pub fn grpc_method(&self) -> Option<&GrpcMethod> {
+        match self {
+            Self::Rest { .. } => None,
+            Self::Grpc(method) => Some(method),
+        }
+    }
+
+    /// HTTP method and path, where it has them.
+    pub fn rest(&self) -> Option<(Method, &PathTemplate)> {
+        match self {
+            Self::Rest { method, path } => Some((*method, path)),
+            Self::Grpc(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rest { method, path } => write!(f, "{} {path}", method.name()),
+            Self::Grpc(method) => write!(f, "gRPC {method}"),
+        }
+    }
+}
+
+impl TryFrom<Written> for Operation {
+    type Error = NoCall;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { id, kind, method, path, grpc, subject } = written;
+        let call = match (method, path, grpc) {
+            (Some(method), Some(path), None) => Call::Rest { method, path },
+            (None, None, Some(method)) => Call::Grpc(method),
+            _ => return Err(NoCall(id)),
+        };
+        Ok(Self { id, kind, call, subject })
+    }
+}
+
+impl From<Operation> for Written {
+    fn from(operation: Operation) -> Self {
+        let Operation { id, kind, call, subject } = operation;
+        let (method, path, grpc) = match call {
+            Call::Rest { method, path } => (Some(method), Some(path), None),
+            Call::Grpc(method) => (None, None, Some(method)),
+        };
+        Self { id, kind, method, path, grpc, subject }
     }
 }
 
@@ -100,6 +219,11 @@ impl PathTemplate {
             (mine, theirs) => mine == theirs,
         };
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+
+    /// Does `{name}` stand in it?
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.0.iter().any(|segment| matches!(segment, Segment::Any(found) if **found == *name))
     }
 
     /// Does `path` have this template's segments? Parameters match one segment each.

@@ -119,6 +119,14 @@ reasons! {
     /// Two nodes speak no common version of the protocol.
     VersionUnsupported = "VERSION_UNSUPPORTED", Forbidden, HopOperator, None;
 
+    // The service itself, told to who may use it.
+    /// The service is switched off; the provider says why.
+    ServiceDisabled = "SERVICE_DISABLED", Unavailable, Provider, None;
+    /// The service is away for a time that was announced.
+    ServiceMaintenance = "SERVICE_MAINTENANCE", Unavailable, Provider, Some(60_000);
+    /// This version of the service is gone for good.
+    ServiceRetired = "SERVICE_RETIRED", NotFound, Consumer, None;
+
     // On the way.
     /// The directories of two hops disagree about where a system is.
     RouteStale = "ROUTE_STALE", Unavailable, Nobody, Some(1000);
@@ -242,6 +250,11 @@ impl FromStr for HopName {
     }
 }
 
+/// The longest time that a problem tells anybody to wait: a year.
+pub const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
 /// A refusal or failure as it travels: why, at which hop, and what somebody there can check.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{reason} at {hop}: {detail}")]
@@ -250,6 +263,8 @@ pub struct Problem {
     pub hop: HopName,
     /// A sentence for people: lower case, no full stop, no secret, no personal identifier.
     pub detail: Box<str>,
+    /// How long to wait, where the one who found it knows better than the reason does.
+    pub wait: Option<Duration>,
 }
 
 impl Problem {
@@ -257,7 +272,19 @@ impl Problem {
     pub fn new(reason: Reason, hop: HopName, detail: impl Into<String>) -> Self {
         let mut detail: String = detail.into();
         detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
-        Self { reason, hop, detail: detail.into() }
+        Self { reason, hop, detail: detail.into(), wait: None }
+    }
+
+    /// The same, with the time after which trying again can help; at least a millisecond, at most
+    /// [`WAIT_MAX`].
+    pub fn wait(self, wait: Duration) -> Self {
+        let wait = Duration::from_millis(wait.clamp(WAIT_MIN, WAIT_MAX).as_millis() as u64);
+        Self { wait: Some(wait), ..self }
+    }
+
+    /// How long to wait before trying again; `None` where trying again cannot help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.wait.or(self.reason.retry_after())
     }
 }
 

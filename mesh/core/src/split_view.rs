@@ -71,8 +71,7 @@ mod tests {
         for position in [at(1, 7, 1), at(1, 8, 2), at(2, 1, 3), at(1, 8, 2)] {
             assert_eq!(known.note(position), Ok(()));
         }
-        let split =
-            SplitView { number: (1, 8), known: Digest([2; 32]), shown: Digest([9; 32]) };
+        let split = SplitView { number: (1, 8), known: Digest([2; 32]), shown: Digest([9; 32]) };
         assert_eq!(known.compare(at(1, 8, 9)), Err(split));
         assert_eq!(known.note(at(1, 8, 9)), Err(split), "and what was known first stays");
         assert_eq!(known.compare(at(1, 8, 2)), Ok(()));

@@ -353,4 +353,6 @@ impl fmt::Debug for LiveDirectory {
 }
 
 #[cfg(test)]
+mod signed_tests;
+#[cfg(test)]
 mod tests;

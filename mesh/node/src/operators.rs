@@ -9,6 +9,7 @@ use mesh_core::directory::Directory;
 use mesh_core::node::NodeName;
 use mesh_link::dial::Uplink;
 use mesh_link::peers::Peers;
+use mesh_proto::wire::admin::v1::ServiceAway;
 use mesh_rt::admin::{AdminBound, AdminPort, RegistryDesk};
 use mesh_rt::drain::Drained;
 use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
@@ -38,12 +39,30 @@ impl fmt::Debug for Expected {
     }
 }
 
+/// The services of a node's own system that do not answer; asked anew for each status.
+#[derive(Clone)]
+pub struct ServicesAway(pub Arc<dyn Fn() -> Vec<ServiceAway> + Send + Sync>);
+
+impl Default for ServicesAway {
+    /// None, as for a hub.
+    fn default() -> Self {
+        Self(Arc::new(Vec::new))
+    }
+}
+
+impl fmt::Debug for ServicesAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServicesAway").finish_non_exhaustive()
+    }
+}
+
 /// What operators see of a node beside the node itself.
 #[derive(Default)]
 pub struct Sides {
     pub upper: Option<(NodeName, Arc<Uplink>)>,
     pub lower: Option<(Arc<Peers>, HandshakeCounts)>,
     pub expected: Expected,
+    pub services_away: ServicesAway,
     /// What changes the registry; only the centre has it.
     pub registry: Option<Arc<dyn RegistryDesk>>,
 }
@@ -109,8 +128,8 @@ impl Operators {
 
     /// Serves health, reflection and the admin service.
     pub fn serve(self, node: &Node, sides: Sides) -> Served {
-        let Sides { upper, lower, expected, registry } = sides;
-        let view = View { node: node.clone(), upper, lower, expected };
+        let Sides { upper, lower, expected, services_away, registry } = sides;
+        let view = View { node: node.clone(), upper, lower, expected, services_away };
         let port = AdminPort {
             hop: node.hop(),
             view: Arc::new(view),

@@ -94,7 +94,7 @@ impl Passage {
                 in_flight.answered(arrived.elapsed());
             }
             Err(problem) => {
-                let Problem { reason, hop, detail } = problem;
+                let Problem { reason, hop, detail, .. } = problem;
                 info!(target: "exchange", %exchange, %consumer, %service, %operation, %from, %to,
                     %reason, %hop, %detail, "not answered");
                 in_flight.failed(problem, &me);

@@ -10,8 +10,8 @@ use mesh_rt::directory_keys::KeyFileError;
 use mesh_rt::exit::sentence;
 use tracing::{info, warn};
 
-pub use self::kept::{Kept, KeptError};
 use self::kept::{Found, look};
+pub use self::kept::{Kept, KeptError};
 use crate::directory::{DirectoryKeys, Heard, LiveDirectory, NotTaken, sha256};
 use crate::node::{Knows, Named};
 use crate::section::DirectorySection;
@@ -45,8 +45,8 @@ pub enum ToldError {
 }
 
 impl Told {
-    /// For a node that starts: takes its files for itself. What is wrong with them is set aside, and
-    /// the node is told anew by the one above.
+    /// For a node that starts: takes its files for itself. What is wrong with them is set aside,
+    /// and the node is told anew by the one above.
     pub fn open(
         section: &DirectorySection,
         named: &Named,

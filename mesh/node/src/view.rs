@@ -9,13 +9,15 @@ use mesh_link::lane::Lane;
 use mesh_link::peers::Peers;
 use mesh_proto::directory::write_heads;
 use mesh_proto::header::write_position;
-use mesh_proto::wire::admin::v1::{Following, LaneState, Neighbour, Side, StatusResponse, TopologyResponse};
+use mesh_proto::wire::admin::v1::{
+    Following, LaneState, Neighbour, Side, StatusResponse, TopologyResponse,
+};
 use mesh_rt::admin::NodeView;
 use mesh_rt::memory::resident_bytes;
 
 use crate::lower::HandshakeCounts;
 use crate::node::Node;
-use crate::operators::Expected;
+use crate::operators::{Expected, ServicesAway};
 
 /// A node's view of itself. An agent has no lower side, the centre no upper one.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct View {
     pub(crate) lower: Option<(Arc<Peers>, HandshakeCounts)>,
     /// The lower neighbours that the directory says there should be.
     pub(crate) expected: Expected,
+    pub(crate) services_away: ServicesAway,
 }
 
 impl NodeView for View {
@@ -43,6 +46,7 @@ impl NodeView for View {
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
             resident_bytes: resident_bytes().unwrap_or_default(),
+            services_away: (self.services_away.0)(),
         }
     }
 

@@ -174,7 +174,9 @@ fn frame(record: &[u8]) -> io::Result<Vec<u8>> {
 enum At {
     Record(Bytes),
     /// A length, with less behind it than it says, or other bytes.
-    Unfinished { end: usize },
+    Unfinished {
+        end: usize,
+    },
     Nothing,
 }
 

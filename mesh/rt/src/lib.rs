@@ -11,6 +11,7 @@ pub mod drain;
 pub mod exit;
 pub mod file;
 pub mod journal;
+pub mod members;
 pub mod memory;
 pub mod metrics;
 pub mod readiness;

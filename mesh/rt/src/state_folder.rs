@@ -66,8 +66,13 @@ mod tests {
         let path = folder.path().join("state");
         let first = StateFolder::open(&path).unwrap();
         let second = StateFolder::open(&path).unwrap_err();
-        assert!(second.to_string().ends_with("state: another process uses it, give each node a \
-                                              folder of its own"), "{second}");
+        assert!(
+            second.to_string().ends_with(
+                "state: another process uses it, give each node a \
+                                              folder of its own"
+            ),
+            "{second}"
+        );
         drop(first);
         StateFolder::open(&path).unwrap();
         let below = StateFolder::open(&path.join("lock").join("x")).unwrap_err();

@@ -9,7 +9,7 @@ mod explain;
 mod identity;
 mod listener;
 mod peer;
-mod rules;
+pub(crate) mod rules;
 mod stream;
 mod verify;
 

@@ -4,7 +4,8 @@ use crate::key::StoreKey;
 use crate::lease::LeaseId;
 use crate::page::StoreRevision;
 
-/// Why a store gave no answer. Nothing was changed, where the call would have changed something.
+/// Why a store gave no answer. A lease may have been granted, kept or ended all the same, or a past
+/// forgotten: these may be asked for again.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum StoreError {
     /// Worth another try, later.

@@ -6,7 +6,9 @@
 //! read until the store is told to forget it.
 
 mod commit;
+mod embedded;
 mod error;
+mod etcd;
 mod key;
 mod lease;
 mod page;
@@ -14,7 +16,12 @@ mod store;
 mod watch;
 
 pub use commit::{COMMIT_BYTES_MAX, Commit, CommitRefused, GUARDS_MAX, Guard, WRITES_MAX, Write};
+pub use embedded::{Embedded, LEASES_MAX, LeaseClock, SteadyClock};
 pub use error::{CommitError, StoreError};
+pub use etcd::{
+    EtcdConfig, EtcdEndpoint, EtcdEndpoints, EtcdMalformed, EtcdMember, EtcdMemberState,
+    EtcdNamespace, EtcdStore, EtcdTlsError,
+};
 pub use key::{KEY_BYTES_MAX, KeyMalformed, KeyPrefix, StoreKey};
 pub use lease::{LIFE_MAX, LIFE_MIN, LeaseId, LeaseLife, LifeRefused};
 pub use page::{Item, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageOf, StoreRevision};

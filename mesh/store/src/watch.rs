@@ -53,6 +53,15 @@ impl Change {
             Self::Put { key, .. } | Self::Deleted { key } => key,
         }
     }
+
+    /// Of its key and its value.
+    pub fn bytes(&self) -> usize {
+        let value = match self {
+            Self::Put { value, .. } => value.len(),
+            Self::Deleted { .. } => 0,
+        };
+        self.key().as_str().len() + value
+    }
 }
 
 impl Stream for Watch {

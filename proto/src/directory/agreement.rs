@@ -228,3 +228,115 @@ fn write_attribute(attribute: Attribute) -> i32 {
         Attribute::Counter => wire::Attribute::Counter.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> Draft {
+        Draft {
+            title: "بدهی مالیاتی".into(),
+            consumer: "ir/gov/licensing/desk".parse().unwrap(),
+            attributes: [Attribute::Portal, Attribute::Counter].into(),
+            service: "ir/gov/tax/debts/debt.v1".parse().unwrap(),
+            operations: ["get".parse().unwrap(), "list".parse().unwrap()].into(),
+            purposes: [
+                ("audit".parse().unwrap(), "decree 12".into()),
+                ("licence".parse().unwrap(), "act 7".into()),
+            ]
+            .into(),
+            granted_fields: ["/debt".parse().unwrap(), "/name".parse().unwrap()].into(),
+            quota: Quota { per_second: 5, burst: 0, per_day: 9 },
+            sla: Some(Sla { availability_millipercent: 99_900, latency_p95_ms: 300 }),
+            valid_from_unix_ms: 1_795_000_000_000,
+            valid_until_unix_ms: 1_796_000_000_000,
+            retention_days: 0,
+            sensitive: true,
+            supersedes: Some(Supersedes {
+                agreement: AgreementId(Digest([7; 32])),
+                grace_ms: 1_000,
+            }),
+        }
+    }
+
+    fn act() -> Act {
+        Act {
+            deed: Deed::Suspend,
+            party: Party::Centre,
+            at_unix_ms: 1_795_000_000_001,
+            reason: "نشت داده".into(),
+            chain: vec![Arc::from(&[1, 2, 3][..])],
+            signature: [9; 64],
+        }
+    }
+
+    #[test]
+    fn an_agreement_reads_as_it_was_written_and_is_named_by_its_bytes() {
+        let mut agreement = write_terms(Terms::new(draft()).unwrap()).unwrap();
+        assert_eq!(agreement.id(), id(agreement.terms_bytes()));
+        agreement.acts.push(act());
+        assert_eq!(read_agreement(&write_agreement(&agreement)).unwrap(), agreement);
+        let file = write_agreement_file(&agreement);
+        assert_eq!(read_agreement_file(&file).unwrap(), agreement);
+        let bare = Draft { supersedes: None, sla: None, attributes: [].into(), ..draft() };
+        let bare = write_terms(Terms::new(bare).unwrap()).unwrap();
+        assert_eq!(read_terms(bare.terms_bytes()).unwrap(), bare);
+        assert_ne!(bare.id(), agreement.id());
+    }
+
+    #[test]
+    fn terms_that_could_be_read_in_two_ways_are_refused() {
+        let whole = write_terms(Terms::new(draft()).unwrap()).unwrap();
+        type Wrong = fn(&mut wire::AgreementTerms);
+        let cases: &[(&str, Wrong)] = &[
+            ("out of order", |t| t.operations.reverse()),
+            ("there twice", |t| t.operations.push("list".into())),
+            ("there twice", |t| t.purposes.push(t.purposes[0].clone())),
+            ("out of order", |t| t.granted_fields.reverse()),
+            ("out of order", |t| t.attributes.reverse()),
+            ("unknown", |t| t.supersedes.clear()),
+            ("terms.quota: is missing", |t| t.quota = None),
+            ("terms.supersedes: is 3 bytes long", |t| t.supersedes = Bytes::from_static(&[1; 3])),
+            ("terms.attributes: 0 is no attribute", |t| t.attributes[0] = 0),
+            ("operations: has 0 entries", |t| t.operations.clear()),
+            ("terms: is ", |t| {
+                let field = |index| format!("/{}{index}", "a".repeat(200));
+                t.granted_fields = (10..40).map(field).collect();
+            }),
+        ];
+        for (want, change) in cases {
+            let mut message = wire::AgreementTerms::decode(whole.terms_bytes()).unwrap();
+            change(&mut message);
+            let error = read_terms(&message.encode_to_vec()).expect_err(want).to_string();
+            assert!(error.contains(want), "{error:?} does not say {want:?}");
+        }
+        // A field that this version does not know, and a default that is spelled out.
+        for more in [&[0xa0, 0x06, 0x01][..], &[0x50, 0x00]] {
+            let bytes = [whole.terms_bytes(), more].concat();
+            assert!(read_terms(&bytes).unwrap_err().to_string().contains("unknown"));
+        }
+    }
+
+    #[test]
+    fn acts_that_are_not_whole_are_refused() {
+        let mut whole = write_terms(Terms::new(draft()).unwrap()).unwrap();
+        whole.acts.push(act());
+        type Wrong = fn(&mut wire::Agreement);
+        let cases: &[(&str, Wrong)] = &[
+            ("act.deed: 0 is no deed", |a| a.acts[0].deed = 0),
+            ("act.party: 9 is no party", |a| a.acts[0].party = 9),
+            ("act.signature: is 0 bytes", |a| a.acts[0].signature.clear()),
+            ("act.reason: has a control", |a| a.acts[0].reason = "a\nparty consumer".into()),
+            ("act.reason: is 513 long", |a| a.acts[0].reason = "a".repeat(513)),
+            ("act.chain: is 3 long", |a| a.acts[0].chain = vec![Bytes::new(); 3]),
+            ("act.chain: is 2049 long", |a| a.acts[0].chain[0] = vec![0; 2049].into()),
+            ("agreement.acts: is 11 long", |a| a.acts = vec![a.acts[0].clone(); 11]),
+        ];
+        for (want, change) in cases {
+            let mut message = write_agreement(&whole);
+            change(&mut message);
+            let error = read_agreement(&message).expect_err(want).to_string();
+            assert!(error.contains(want), "{error:?} does not say {want:?}");
+        }
+    }
+}

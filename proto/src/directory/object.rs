@@ -1,16 +1,14 @@
 //! Single objects of a directory, their keys and changes: messages to values and back.
 
 use bytes::Bytes;
-use mesh_core::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use mesh_core::address::{AgencyAddress, SystemAddress};
 use mesh_core::directory::change::{Change, Object};
 use mesh_core::directory::{
-    Agency, Attribute, Cluster, DirectoryKey, Ed25519Key, IntraCluster, LinkKey, Permission,
-    Service, System,
+    Agency, Attribute, Cluster, DirectoryKey, Ed25519Key, IntraCluster, LinkKey, Permission, System,
 };
-use mesh_core::operation::Operation;
 
 use super::agreement::{read_agreement, write_agreement};
-use crate::header::{read_kind, write_kind};
+use super::service::{read_service, write_service};
 use crate::malformed::{Malformed, absent, digest, exactly, parse, parse_optional};
 use crate::wire::directory::v1 as wire;
 use crate::wire::directory::v1::object::Kind;
@@ -46,9 +44,9 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
 pub fn write_object(object: &Object) -> wire::Object {
     let kind = match object {
         Object::Cluster(cluster) => write_cluster(cluster),
-        Object::Agency(agency) => write_agency(agency),
+        Object::Agency(agency) => Kind::Agency(write_agency(agency)),
         Object::System(system) => write_system(system),
-        Object::Service(service) => write_service(service),
+        Object::Service(service) => Kind::Service(write_service(service)),
         Object::Permission(permission) => write_permission(permission),
         Object::Agreement(agreement) => Kind::Agreement(write_agreement(agreement)),
         Object::LinkKey(key) => write_link_key(key),
@@ -112,36 +110,6 @@ fn read_system(system: &wire::System) -> Result<System, Malformed> {
     })
 }
 
-fn read_service(service: wire::Service) -> Result<Service, Malformed> {
-    let address: ServiceAddress = parse("service.address", &service.address)?;
-    // A state that this version would not act on must not be passed over.
-    absent("service.state", service.state == 0)?;
-    absent("service.notice", service.notice.is_empty())?;
-    absent("service.sensitive", !service.sensitive)?;
-    absent("service.interface_digest", service.interface_digest.is_empty())?;
-    absent("service.service_code", service.service_code.is_empty())?;
-    absent("service.sla", service.sla.is_none())?;
-    let operations = service.operations.into_iter().map(read_operation);
-    Ok(Service {
-        address,
-        timeout_ms: service.timeout_ms,
-        operations: operations.collect::<Result<_, _>>()?,
-    })
-}
-
-fn read_operation(operation: wire::Operation) -> Result<Operation, Malformed> {
-    let rest = match operation.call.ok_or(Malformed::missing("operation.call"))? {
-        wire::operation::Call::Rest(rest) => rest,
-        wire::operation::Call::GrpcMethod(_) => return Err(Malformed::too_new("operation.call")),
-    };
-    Ok(Operation {
-        id: parse("operation.id", &operation.id)?,
-        kind: read_kind(operation.kind)?,
-        method: parse("operation.method", &rest.method)?,
-        path: parse("operation.path", &rest.path)?,
-    })
-}
-
 fn read_permission(permission: &wire::Permission) -> Result<Permission, Malformed> {
     let consumer: SystemAddress = parse("permission.consumer", &permission.consumer)?;
     let operations = permission.operations.iter();
@@ -172,12 +140,12 @@ fn write_cluster(cluster: &Cluster) -> Kind {
     })
 }
 
-fn write_agency(agency: &Agency) -> Kind {
-    Kind::Agency(wire::Agency {
+pub(crate) fn write_agency(agency: &Agency) -> wire::Agency {
+    wire::Agency {
         address: agency.address.to_string(),
         name_fa: agency.name_fa.clone(),
         name_en: agency.name_en.clone(),
-    })
+    }
 }
 
 fn write_system(system: &System) -> Kind {
@@ -190,23 +158,6 @@ fn write_system(system: &System) -> Kind {
         address: system.address.to_string(),
         cluster: system.cluster.as_ref().map_or(String::new(), ToString::to_string),
         attributes: attributes.collect(),
-    })
-}
-
-fn write_service(service: &Service) -> Kind {
-    let operations = service.operations.iter().map(|operation| wire::Operation {
-        id: operation.id.to_string(),
-        kind: write_kind(operation.kind),
-        call: Some(wire::operation::Call::Rest(wire::RestCall {
-            method: operation.method.name().into(),
-            path: operation.path.to_string(),
-        })),
-    });
-    Kind::Service(wire::Service {
-        address: service.address.to_string(),
-        timeout_ms: service.timeout_ms,
-        operations: operations.collect(),
-        ..wire::Service::default()
     })
 }
 

@@ -11,6 +11,7 @@ mod part;
 mod pki;
 mod process;
 mod report;
+mod store;
 
 pub use cli::run;
 

@@ -19,5 +19,4 @@ pub use self::permitted::PERMITTED;
 pub use self::provider::PROVIDER;
 
 /// See the module.
-pub const GROUPS: [Group; 7] =
-    [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY];
+pub const GROUPS: [Group; 7] = [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY];

@@ -43,6 +43,10 @@ pub struct Setting {
     pub progress_every: Duration,
 }
 
+/// A member's data as it was.
+#[derive(Debug)]
+pub struct Backup(TempDir);
+
 impl Default for Setting {
     fn default() -> Self {
         Self {
@@ -65,9 +69,19 @@ impl EtcdCluster {
 
     /// As [`Self::start`], with other settings.
     pub fn start_with(setting: Setting) -> Self {
+        Self::start_among(setting, None)
+    }
+
+    /// Another cluster, of one member, which believes whom this one believes. Its certificates are
+    /// of this one, so it must not outlive it.
+    pub fn start_twin(&self) -> Self {
+        Self::start_among(Setting::default(), Some(&self.pki))
+    }
+
+    fn start_among(setting: Setting, pki: Option<&Pki>) -> Self {
         let mut last = String::new();
         for _ in 0..STARTS_MAX {
-            match Self::try_start(&setting) {
+            match Self::try_start(&setting, pki) {
                 Ok(cluster) => return cluster,
                 Err(problem) => last = problem,
             }
@@ -75,9 +89,9 @@ impl EtcdCluster {
         panic!("etcd did not come up: {last}");
     }
 
-    fn try_start(setting: &Setting) -> Result<Self, String> {
+    fn try_start(setting: &Setting, pki: Option<&Pki>) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let pki = Pki::create(folder.path());
+        let pki = pki.cloned().unwrap_or_else(|| Pki::create(folder.path()));
         let ports = free_ports(setting.members);
         let mut members = Vec::new();
         for index in 0..setting.members {
@@ -141,6 +155,18 @@ impl EtcdCluster {
     /// Starts a member that was killed, and does not wait: alone it may have no majority.
     pub fn spawn(&mut self, member: usize) {
         self.members[member].spawn(&self.pki).expect("etcd was started before");
+    }
+
+    /// What a killed member has on disk, to set it back to later. For a cluster of one.
+    pub fn backup(&self, member: usize) -> Backup {
+        let copy = tempfile::tempdir().expect("a temporary folder can be made");
+        self.members[member].copy_data_to(&copy.path().join("data"));
+        Backup(copy)
+    }
+
+    /// Makes a killed member what it was, as an operator's restore does.
+    pub fn set_back(&self, member: usize, backup: &Backup) {
+        self.members[member].replace_data_by(&backup.0.path().join("data"));
     }
 
     /// Stops a member where it stands: its connections stay open, and nothing answers.

@@ -17,7 +17,7 @@ pub struct TlsFiles {
     pub trust_file: PathBuf,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pki {
     folder: PathBuf,
     server: TlsFiles,

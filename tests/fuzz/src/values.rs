@@ -6,6 +6,7 @@ mod heads;
 mod identifiers;
 mod names;
 mod registry;
+mod services;
 
 pub use directory::{Snapshot, check_snapshot, read_snapshot, snapshot, write_snapshot};
 pub use frames::{batch, check_batch, problem, read_batch, write_batch};

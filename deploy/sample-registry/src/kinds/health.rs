@@ -1,4 +1,4 @@
-//! The ministry of health: who holds an occupational health card (کارت بهداشت), and who is covered.
+//! The health insurance: who is covered (بیمهٔ سلامت), by which scheme, and until when.
 
 use mesh_core::identifier::NationalId;
 use rusqlite::{Connection, OptionalExtension};
@@ -22,18 +22,18 @@ pub(crate) const REGISTER: Register = Register {
     questions: &[Question::get("/persons/{}/eligibility", eligibility)],
 };
 
-/// The years in which the cards end that are valid, and those that are not any more.
+/// The years in which the insurances end that are valid, and those that are not any more.
 const VALID_UNTIL: [u32; 3] = [2029, 2030, 2031];
 const EXPIRED_IN: [u32; 4] = [2021, 2022, 2023, 2024];
 
 #[derive(Serialize)]
 struct Eligibility {
     national_id: String,
-    /// Of the card.
+    /// Whether care is paid for today.
     valid: bool,
-    /// The last day of the card; null where there never was one.
+    /// The last day of the insurance; null where there never was one.
     until: Option<String>,
-    /// The scheme that pays for care; null where there is none.
+    /// The scheme that pays for care; null where none does.
     coverage: Option<String>,
 }
 
@@ -44,16 +44,15 @@ fn fill(filling: &Filling<'_>) -> rusqlite::Result<()> {
         let mut dice = filling.population.dice("health", number);
         // The first person is the one whom the documents cite.
         let cited = number == 0;
-        let valid = cited || (person.is_adult() && dice.chance(35));
-        let expired = !valid && person.is_adult() && dice.chance(20);
+        let valid = cited || (person.alive && dice.chance(92));
+        let expired = !valid && person.is_adult() && dice.chance(60);
         let year = match (valid, expired) {
             (true, _) => Some(dice.pick(&VALID_UNTIL)),
             (false, true) => Some(dice.pick(&EXPIRED_IN)),
             (false, false) => None,
         };
         let until = year.map(|year| day_of(year, &mut dice));
-        let covered = cited || (person.alive && dice.chance(92));
-        let coverage = covered.then(|| dice.pick(&COVERAGES));
+        let coverage = valid.then(|| dice.pick(&COVERAGES));
         insert.execute((person.national_id.as_str(), valid, until, coverage))?;
     }
     Ok(())

@@ -114,11 +114,15 @@ impl Running {
 }
 
 impl Reply {
-    /// Asserts that this is a problem of `status`, and answers its sentence.
+    /// Asserts that this is a problem of `status` in both languages, and answers its sentence.
     pub(crate) fn problem(&self, status: u16) -> &str {
         assert_eq!(self.status, status);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(self.body["status"], status);
+        let is_persian = |text: &Value| {
+            text.as_str().unwrap().chars().any(|found| ('\u{600}'..='\u{6ff}').contains(&found))
+        };
+        assert!(is_persian(&self.body["title_fa"]) && is_persian(&self.body["detail_fa"]));
         self.body["detail"].as_str().unwrap()
     }
 

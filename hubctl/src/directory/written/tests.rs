@@ -128,3 +128,19 @@ fn two_sources_join_unless_a_name_is_in_both() {
     let error = read(&clusters).join(read(&clusters)).unwrap_err().to_string();
     assert!(error.contains("cluster health is there twice"), "{error}");
 }
+
+#[test]
+fn a_pipe_is_refused_and_a_named_link_and_capitals_are_read() {
+    let cluster = "[[clusters]]\nid = \"health\"\nname_fa = \"\"\nname_en = \"\"\nhub = true\n";
+    let folder = folder(&[("in/clusters.TOML", cluster)]);
+    let at = |name: &str| folder.path().join(name);
+    assert_eq!(Written::read(&at("in")).unwrap().objects.clusters.len(), 1);
+    std::os::unix::fs::symlink("in", at("link")).unwrap();
+    assert_eq!(Written::read(&at("link")).unwrap().objects.clusters.len(), 1);
+
+    let made = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
+    assert!(made.success());
+    let error = Written::read(&at("pipe")).unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(why, "it is no regular file; `-` means standard input");
+}

@@ -236,3 +236,68 @@ impl fmt::Display for FieldPointer {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::draft;
+    use super::*;
+
+    #[test]
+    fn every_bound_of_terms_holds() {
+        type Change = fn(&mut Draft);
+        let cases: &[(&str, Change)] = &[
+            ("title: is 0 bytes long", |d| d.title.clear()),
+            ("title: has a control character", |d| d.title = "a\nb".into()),
+            ("operations: has 0 entries, want 1 to 64", |d| d.operations.clear()),
+            ("purposes: has 0 entries, want 1 to 16", |d| d.purposes.clear()),
+            ("purposes.legal_basis: is 0 bytes", |d| {
+                d.purposes.values_mut().for_each(String::clear);
+            }),
+            ("granted_fields: has 0 entries", |d| d.granted_fields.clear()),
+            ("quota.per_second: is 0", |d| d.quota.per_second = 0),
+            ("quota.per_day: is 0", |d| d.quota.per_day = 0),
+            ("sla.availability_millipercent: is 100001", |d| {
+                let availability_millipercent = 100_001;
+                d.sla = Some(Sla { availability_millipercent, latency_p95_ms: 1 });
+            }),
+            ("valid_from: is 0", |d| d.valid_from_unix_ms = 0),
+            ("valid_until: is ", |d| d.valid_until_unix_ms = d.valid_from_unix_ms),
+            ("valid_until: is ", |d| d.valid_until_unix_ms += LIFE_MS_MAX),
+            ("retention_days: is 36526", |d| d.retention_days = 36_526),
+            ("supersede_grace_ms: is ", |d| {
+                let agreement = AgreementId(crate::exchange::Digest([0; 32]));
+                d.supersedes = Some(Supersedes { agreement, grace_ms: GRACE_MS_MAX + 1 });
+            }),
+            ("consumer: a system needs no agreement with itself", |d| {
+                d.consumer = d.service.system.clone();
+            }),
+        ];
+        for (want, change) in cases {
+            let mut draft = draft("ir/gov/tax/desk", "ir/gov/care/cards/card.v1");
+            assert!(Terms::new(draft.clone()).is_ok());
+            change(&mut draft);
+            let error = Terms::new(draft).expect_err(want).to_string();
+            assert!(error.contains(want), "{error:?} does not say {want:?}");
+        }
+    }
+
+    #[test]
+    fn terms_cover_an_operation_for_a_purpose() {
+        let terms = Terms::new(draft("ir/gov/tax/desk", "ir/gov/care/cards/card.v1")).unwrap();
+        let cover = |operation: &str, purpose: &str| {
+            terms.cover(&operation.parse().unwrap(), &purpose.parse().unwrap())
+        };
+        assert!(cover("get", "licence"));
+        assert!(!cover("put", "licence") && !cover("get", "census"));
+    }
+
+    #[test]
+    fn pointers_to_fields_are_rfc_6901s() {
+        for text in ["", "/", "/a/0/b", "/m~0n~1o", "/نام"] {
+            assert_eq!(text.parse::<FieldPointer>().unwrap().as_str(), text);
+        }
+        for text in ["a", "/~", "/~2", "/a\n", &format!("/{}", "a".repeat(256))] {
+            assert!(text.parse::<FieldPointer>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -110,7 +110,7 @@ impl Judge<'_> {
     }
 
     fn service(&self, service: &Service) -> Result<(), DirectoryError> {
-        let Service { address, timeout_ms, operations } = service;
+        let Service { address, timeout_ms, operations, lifecycle, .. } = service;
         if self.after.system(&address.system).is_none() {
             return Err(missing("service", address, &address.system));
         }
@@ -122,15 +122,16 @@ impl Judge<'_> {
         if operations.is_empty() {
             return Err(unfit("service", address, "it has no operation".into()));
         }
+        if lifecycle.next_major.is_some_and(|next| next <= address.major) {
+            return Err(unfit("service", address, "next_major is no later version".into()));
+        }
         for (index, operation) in operations.iter().enumerate() {
             let earlier = &operations[..index];
             if earlier.iter().any(|earlier| earlier.id == operation.id) {
                 let name = format!("{} of {address}", operation.id);
                 return Err(DirectoryError::Twice { kind: "operation", name });
             }
-            let same = |earlier: &&Operation| {
-                earlier.method == operation.method && earlier.path.is_same_as(&operation.path)
-            };
+            let same = |earlier: &&Operation| earlier.call.is_same_as(&operation.call);
             if let Some(earlier) = earlier.iter().find(same) {
                 let why = format!("no request tells {} from {}", operation.id, earlier.id);
                 return Err(unfit("service", address, why));

@@ -3,6 +3,11 @@
 use super::*;
 use crate::exchange::DirectoryPosition;
 use crate::node::{Home, MeshDomain};
+use crate::operation::{Call, Method, Operation, RequestPath};
+
+fn at(path: &str) -> Call {
+    Call::Rest { method: Method::Get, path: path.parse().unwrap() }
+}
 
 /// Two clusters with hubs, one without, a base database, and a permission for each way there is.
 pub(crate) fn sample() -> Objects {
@@ -23,15 +28,11 @@ pub(crate) fn sample() -> Objects {
         cluster: cluster.map(|id| id.parse().unwrap()),
         attributes: attributes.iter().copied().collect(),
     };
-    let service = |address: &str| Service {
-        address: address.parse().unwrap(),
-        timeout_ms: 30_000,
-        operations: vec![Operation {
-            id: "get".parse().unwrap(),
-            kind: crate::operation::OperationKind::Inquiry,
-            method: "GET".parse().unwrap(),
-            path: "/{id}".parse().unwrap(),
-        }],
+    let service = |address: &str| {
+        let kind = crate::operation::OperationKind::Inquiry;
+        let (method, path) = ("GET".parse().unwrap(), "/{id}".parse().unwrap());
+        let get = Operation::rest("get".parse().unwrap(), kind, method, path);
+        Service::new(address.parse().unwrap(), vec![get])
     };
     let permission = |id: &str, consumer: &str, service: &str| Permission {
         id: id.parse().unwrap(),
@@ -76,9 +77,12 @@ pub(crate) fn sample() -> Objects {
     }
 }
 
+pub(crate) fn mesh() -> MeshDomain {
+    MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap()
+}
+
 pub(crate) fn build(objects: Objects) -> Result<Directory, DirectoryError> {
-    let mesh = MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap();
-    Directory::build(mesh, DirectoryPosition::default(), objects)
+    Directory::build(mesh(), DirectoryPosition::default(), objects)
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn a_request_is_the_most_specific_operation_that_covers_it() {
     let mut service = sample().services.remove(0);
     let mut all = service.operations[0].clone();
     all.id = "all".parse().unwrap();
-    all.path = "/all".parse().unwrap();
+    all.call = at("/all");
     service.operations.push(all);
     let found = |method: &str, path| {
         let method = method.parse().unwrap();
@@ -145,9 +149,17 @@ fn refuses_objects_that_do_not_fit() {
         ("no request tells other from get", |o| {
             let mut operation = o.services[0].operations[0].clone();
             operation.id = "other".parse().unwrap();
-            operation.path = "/{number}".parse().unwrap();
+            operation.call = at("/{number}");
             o.services[0].operations.push(operation);
         }),
+        ("no request tells other from get", |o| {
+            let mut operation = o.services[0].operations[0].clone();
+            operation.call = Call::Grpc("tax.v1.Debts/Get".parse().unwrap());
+            o.services[0].operations[0] = operation.clone();
+            operation.id = "other".parse().unwrap();
+            o.services[0].operations.push(operation);
+        }),
+        ("next_major is no later version", |o| o.services[0].lifecycle.next_major = Some(1)),
         ("names operation put of", |o| {
             o.permissions[0].operations.insert("put".parse().unwrap());
         }),

@@ -149,6 +149,12 @@ impl Directory {
         self.tables.directory_keys.iter()
     }
 
+    /// What `system` is besides; nothing for one that is not in the directory.
+    pub fn attributes(&self, system: &SystemAddress) -> &BTreeSet<Attribute> {
+        static NONE: BTreeSet<Attribute> = BTreeSet::new();
+        self.tables.system(system).map_or(&NONE, |found| &found.attributes)
+    }
+
     /// How systems of `cluster` reach each other.
     pub fn intra_cluster(&self, cluster: &ClusterId) -> IntraCluster {
         let found = self.tables.cluster(cluster);

@@ -151,8 +151,7 @@ impl Follow {
 
     async fn open(&self) -> Result<Streaming<FeedEvent>, Ended> {
         let channel = self.connect.connect().await;
-        let channel =
-            channel.map_err(|error| Ended::Interrupted(self.connect.explain(&*error)))?;
+        let channel = channel.map_err(|error| Ended::Interrupted(self.connect.explain(&*error)))?;
         let mut client = DirectoryServiceClient::new(channel)
             .max_decoding_message_size(SNAPSHOT_BYTES_MAX as usize);
         let asked = timeout(SILENCE_MAX, client.follow(write_follow(&self.have()))).await;
@@ -175,8 +174,7 @@ impl Follow {
         loop {
             let event = timeout(SILENCE_MAX, events.message()).await.map_err(|_| silent())?;
             let event = event.map_err(|status| self.told(&status))?;
-            let event =
-                event.ok_or_else(|| Ended::Interrupted("the neighbour ended it".into()))?;
+            let event = event.ok_or_else(|| Ended::Interrupted("the neighbour ended it".into()))?;
             let more = event.more;
             match event.kind {
                 Some(Kind::Heartbeat(heartbeat)) if group.is_empty() && !more => {

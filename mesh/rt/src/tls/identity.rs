@@ -30,9 +30,9 @@ pub struct Identity {
 /// The authorities that are believed. Which one is asked of which peer, the listener knows.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    pub(super) anchors: Arc<[TrustAnchor<'static>]>,
+    pub(crate) anchors: Arc<[TrustAnchor<'static>]>,
     /// The certificates of the anchors, in the same order.
-    pub(super) certificates: Arc<[CertificateDer<'static>]>,
+    pub(crate) certificates: Arc<[CertificateDer<'static>]>,
 }
 
 /// What is wrong with our own files or settings, before any peer is met.
@@ -148,7 +148,7 @@ impl Trust {
     }
 
     /// The certificate of the anchor at the end of a verified path.
-    pub(super) fn certificate(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
+    pub(crate) fn certificate(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
         let index = self.anchors.iter().position(|known| known == anchor)?;
         self.certificates.get(index)
     }

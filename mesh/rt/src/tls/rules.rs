@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use mesh_core::node::{MeshDomain, NodeName, ParseNodeError};
+use mesh_core::node::{MeshDomain, NodeName, ParseNodeError, Subtree};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{ExtendedKeyUsage, GeneralName};
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_X509_EXT_NAME_CONSTRAINTS,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG_ED25519, OID_X509_EXT_NAME_CONSTRAINTS,
     OID_X509_EXT_SUBJECT_ALT_NAME,
 };
 
@@ -40,6 +40,10 @@ pub enum Rule {
     KeyUsage,
     #[error("the extended key usage of the leaf is not that of {node}")]
     ExtendedKeyUsage { node: NodeName },
+    #[error("the key of the leaf is not an Ed25519 key")]
+    SigningKey,
+    #[error("the leaf is for other purposes than signing documents")]
+    SigningUsage,
     #[error("the life of the leaf is {seconds} s, want at most {}", LEAF_LIFE_MAX.as_secs())]
     Life { seconds: i64 },
     #[error("the issuer of the leaf is no authority that may sign certificates")]
@@ -64,7 +68,7 @@ pub enum Rule {
 }
 
 /// Reads a certificate that is one whole DER value.
-pub(super) fn parse<'c>(der: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Rule> {
+pub(crate) fn parse<'c>(der: &'c CertificateDer<'_>) -> Result<X509Certificate<'c>, Rule> {
     match x509_parser::parse_x509_certificate(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(Rule::Unreadable),
@@ -73,22 +77,13 @@ pub(super) fn parse<'c>(der: &'c CertificateDer<'_>) -> Result<X509Certificate<'
 
 /// The node that a leaf names, if the leaf keeps the rules.
 pub(super) fn leaf_node(mesh: &MeshDomain, leaf: &X509Certificate<'_>) -> Result<NodeName, Rule> {
-    if leaf.subject().iter().next().is_some() {
-        return Err(Rule::Subject);
-    }
-    let node = mesh.parse_node(&only_dns_name(leaf)?)?;
+    let node = mesh.parse_node(&leaf_name(leaf)?)?;
     let key = &leaf.public_key().algorithm;
     let curve = key.parameters.as_ref().and_then(|any| any.as_oid().ok());
     if key.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY || curve != Some(OID_EC_P256) {
         return Err(Rule::Key);
     }
-    if leaf.is_ca() {
-        return Err(Rule::LeafIsAuthority);
-    }
-    match leaf.key_usage() {
-        Ok(Some(usage)) if usage.value.flags == DIGITAL_SIGNATURE => {}
-        _ => return Err(Rule::KeyUsage),
-    }
+    check_signs_only(leaf)?;
     if !has_usage_of(leaf, &node) {
         return Err(Rule::ExtendedKeyUsage { node });
     }
@@ -100,10 +95,44 @@ pub(super) fn leaf_node(mesh: &MeshDomain, leaf: &X509Certificate<'_>) -> Result
     Ok(node)
 }
 
+/// The name of a leaf that signs documents, if it keeps the rules for those.
+pub(crate) fn check_signing_leaf(leaf: &X509Certificate<'_>) -> Result<String, Rule> {
+    let name = leaf_name(leaf)?;
+    if leaf.public_key().algorithm.algorithm != OID_SIG_ED25519 {
+        return Err(Rule::SigningKey);
+    }
+    check_signs_only(leaf)?;
+    // webpki has seen that signing documents is among its purposes. There is no other.
+    let Ok(Some(usage)) = leaf.extended_key_usage() else { return Err(Rule::SigningUsage) };
+    let usage = usage.value;
+    let is_of_tls = usage.client_auth || usage.server_auth;
+    let is_alone = usage.other.len() == 1 && !is_of_tls && !has_named_purpose(usage);
+    if is_alone { Ok(name) } else { Err(Rule::SigningUsage) }
+}
+
+fn check_signs_only(leaf: &X509Certificate<'_>) -> Result<(), Rule> {
+    if leaf.is_ca() {
+        return Err(Rule::LeafIsAuthority);
+    }
+    match leaf.key_usage() {
+        Ok(Some(usage)) if usage.value.flags == DIGITAL_SIGNATURE => Ok(()),
+        _ => Err(Rule::KeyUsage),
+    }
+}
+
 /// Did the right authority sign for `node`: one of path length 0, for its subtree and no other?
 pub(super) fn check_issuer(
     mesh: &MeshDomain,
     node: &NodeName,
+    issuer: &X509Certificate<'_>,
+) -> Result<(), Rule> {
+    check_issuer_of(mesh, &node.subtree(), issuer)
+}
+
+/// Is `issuer` an authority of path length 0, for this subtree and no other?
+pub(crate) fn check_issuer_of(
+    mesh: &MeshDomain,
+    subtree: &Subtree,
     issuer: &X509Certificate<'_>,
 ) -> Result<(), Rule> {
     check_signs(issuer)?;
@@ -111,7 +140,7 @@ pub(super) fn check_issuer(
         return Err(Rule::IssuerPathLength);
     }
     // Compared as bytes, so that there is no second subtree, no excluded one and no bounds in them.
-    let subtree = mesh.subtree(&node.subtree());
+    let subtree = mesh.subtree(subtree);
     let base = der(SEQUENCE, &der(DNS_NAME, subtree.as_bytes()));
     let want = der(SEQUENCE, &der(PERMITTED_SUBTREES, &base));
     match issuer.get_extension_unique(&OID_X509_EXT_NAME_CONSTRAINTS) {
@@ -121,7 +150,7 @@ pub(super) fn check_issuer(
 }
 
 /// Is the trust anchor valid at `now`? webpki takes any anchor as it is.
-pub(super) fn check_anchor(anchor: &X509Certificate<'_>, now: UnixTime) -> Result<(), Rule> {
+pub(crate) fn check_anchor(anchor: &X509Certificate<'_>, now: UnixTime) -> Result<(), Rule> {
     check_signs(anchor)?;
     let validity = anchor.validity();
     let life = validity.not_before.timestamp()..=validity.not_after.timestamp();
@@ -130,7 +159,7 @@ pub(super) fn check_anchor(anchor: &X509Certificate<'_>, now: UnixTime) -> Resul
 }
 
 /// May an intermediate stand below this anchor?
-pub(super) fn check_anchor_path(anchor: &X509Certificate<'_>) -> Result<(), Rule> {
+pub(crate) fn check_anchor_path(anchor: &X509Certificate<'_>) -> Result<(), Rule> {
     match path_length(anchor) {
         Some(0) => Err(Rule::AnchorPathLength),
         _ => Ok(()),
@@ -144,6 +173,14 @@ fn check_signs(authority: &X509Certificate<'_>) -> Result<(), Rule> {
 
 fn path_length(authority: &X509Certificate<'_>) -> Option<u32> {
     authority.basic_constraints().ok().flatten()?.value.path_len_constraint
+}
+
+/// The name of a leaf, which has no subject beside it.
+fn leaf_name(leaf: &X509Certificate<'_>) -> Result<String, Rule> {
+    if leaf.subject().iter().next().is_some() {
+        return Err(Rule::Subject);
+    }
+    only_dns_name(leaf)
 }
 
 /// The DNS name of a leaf that has this name and no other of any kind.
@@ -161,13 +198,17 @@ fn only_dns_name(leaf: &X509Certificate<'_>) -> Result<String, Rule> {
 fn has_usage_of(leaf: &X509Certificate<'_>, node: &NodeName) -> bool {
     let Ok(Some(usage)) = leaf.extended_key_usage() else { return false };
     let usage = usage.value;
-    let others = usage.any
+    let others = has_named_purpose(usage) || !usage.other.is_empty();
+    usage.client_auth == node.dials() && usage.server_auth == node.listens() && !others
+}
+
+/// Has it a purpose with a name of its own that is none of TLS?
+fn has_named_purpose(usage: &ExtendedKeyUsage<'_>) -> bool {
+    usage.any
         || usage.code_signing
         || usage.email_protection
         || usage.time_stamping
         || usage.ocsp_signing
-        || !usage.other.is_empty();
-    usage.client_auth == node.dials() && usage.server_auth == node.listens() && !others
 }
 
 /// The flag as x509-parser keeps it: bit 0 of the extension is bit 0 of the number.

@@ -1,15 +1,15 @@
-//! Bytes that no HTTP client would send, on the local port. What is no request gets HTTP's own
-//! status and its connection closed; what is one gets an error with a reason.
+//! Bytes that no HTTP client would send, on the local port. What is no request gets a reason too,
+//! with the status that HTTP has for it, and its connection closed.
 
 use bytes::Bytes;
-use mesh_core::reason::Reason::{PathUnknown, ProviderBrokeOff, RequestMalformed};
+use mesh_core::reason::Reason::{PathUnknown, ProviderBrokeOff, RequestMalformed, RequestTooLarge};
 
 use crate::bed::{CARDS, DESK};
 use crate::client::Answer;
 use crate::raw;
 use crate::scenario::Act::{Do, Raw};
 use crate::scenario::At::{ConsumersAgent as Here, ProvidersAgent};
-use crate::scenario::Want::{Answered, Broken, Closed, Failed, NoHttp, Refused};
+use crate::scenario::Want::{Answered, Broken, Closed, Failed, Refused};
 use crate::scenario::{Group, Scenario, case};
 
 pub const HTTP: Group = Group {
@@ -78,22 +78,22 @@ const CASES: &[Scenario] = &[
         Raw(|_| bare(&format!("GET /r1/{CARDS}/act/cut HTTP/1.0"), "")),
         Broken(502, ProviderBrokeOff, ProvidersAgent)),
     case("http_version_unknown", "`HTTP/3.0` in the request line",
-        Raw(|_| text(&format!("GET /r1/{CARDS}/cards/1 HTTP/3.0"), "", "")), NoHttp(400)),
+        Raw(|_| text(&format!("GET /r1/{CARDS}/cards/1 HTTP/3.0"), "", "")), Refused(400, RequestMalformed, Here)),
     case("http_2_preface", "the first bytes of an HTTP/2 client",
         Raw(|_| Bytes::from_static(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")), Closed),
     case("http_line_garbage", "a line that is no request",
-        Raw(|_| Bytes::from_static(b"hello\r\n\r\n")), NoHttp(400)),
+        Raw(|_| Bytes::from_static(b"hello\r\n\r\n")), Refused(400, RequestMalformed, Here)),
     case("http_tls_garbage", "the first bytes of a TLS client",
-        Raw(|_| Bytes::from_static(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03")), NoHttp(400)),
+        Raw(|_| Bytes::from_static(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03")), Refused(400, RequestMalformed, Here)),
     case("http_length_twice_ok", "`Content-Length` twice with one value",
         Raw(|_| post("/digest", "Content-Length: 2\r\nContent-Length: 2", "ab")),
         Answered(200, |answer| answer.json()["length"] == 2)),
     case("http_length_twice", "`Content-Length` twice with two values",
-        Raw(|_| post("/digest", "Content-Length: 2\r\nContent-Length: 3", "abc")), NoHttp(400)),
+        Raw(|_| post("/digest", "Content-Length: 2\r\nContent-Length: 3", "abc")), Refused(400, RequestMalformed, Here)),
     case("http_length_list", "`Content-Length` with two values in one line",
-        Raw(|_| post("/digest", "Content-Length: 2, 2", "ab")), NoHttp(400)),
+        Raw(|_| post("/digest", "Content-Length: 2, 2", "ab")), Refused(400, RequestMalformed, Here)),
     case("http_length_signed", "`Content-Length` with a sign",
-        Raw(|_| post("/digest", "Content-Length: +2", "ab")), NoHttp(400)),
+        Raw(|_| post("/digest", "Content-Length: +2", "ab")), Refused(400, RequestMalformed, Here)),
     case("http_length_and_chunked", "`Content-Length` and `Transfer-Encoding` both: the chunks \
         count, and what stands behind them is never a request",
         Raw(|_| {
@@ -102,7 +102,7 @@ const CASES: &[Scenario] = &[
         }),
         Answered(200, |answer| answer.json()["length"] == 2)),
     case("http_coding_unknown", "a `Transfer-Encoding` that does not end in chunks",
-        Raw(|_| post("/digest", "Transfer-Encoding: gzip", "ab")), NoHttp(400)),
+        Raw(|_| post("/digest", "Transfer-Encoding: gzip", "ab")), Refused(400, RequestMalformed, Here)),
     case("http_chunk_malformed", "a chunk whose size is no number",
         Raw(|_| post("/digest", "Transfer-Encoding: chunked", "2\r\nab\r\nzz\r\n")),
         Failed(400, RequestMalformed, Here)),
@@ -128,24 +128,24 @@ const CASES: &[Scenario] = &[
     case("http_head_unfinished", "the head stops in the middle, and the application waits",
         Raw(|_| Bytes::from_static(b"GET /r1/x HTTP/1.1\r\nHost: ag")), Closed),
     case("http_header_many", "more than 100 headers",
-        Raw(|_| get("A: b\r\n".repeat(101).trim_end())), NoHttp(431)),
+        Raw(|_| get("A: b\r\n".repeat(101).trim_end())), Refused(431, RequestTooLarge, Here)),
     case("http_header_too_long", "one header of 400,000 bytes: more than the agent reads at all",
-        Raw(|_| get(&format!("X-Own: {}", "x".repeat(400_000)))), NoHttp(431)),
+        Raw(|_| get(&format!("X-Own: {}", "x".repeat(400_000)))), Refused(431, RequestTooLarge, Here)),
     case("http_target_too_long", "a request target of 100,000 bytes",
-        Raw(|_| text(&format!("GET /r1/{} HTTP/1.1", "x".repeat(100_000)), "", "")), NoHttp(414)),
+        Raw(|_| text(&format!("GET /r1/{} HTTP/1.1", "x".repeat(100_000)), "", "")), Refused(414, RequestTooLarge, Here)),
     case("http_line_feeds_ok", "lines that end in a line feed alone, which HTTP lets a server take",
         Raw(|_| format!(
             "GET /r1/{CARDS}/cards/1 HTTP/1.1\nHost: agent\nConnection: close\n\
              X-Road-Client: {DESK}\n\n").into()),
         Answered(200, any)),
     case("http_carriage_return", "a carriage return alone, inside a header",
-        Raw(|_| get("X-Own: a\rX-Road-Id: b")), NoHttp(400)),
+        Raw(|_| get("X-Own: a\rX-Road-Id: b")), Refused(400, RequestMalformed, Here)),
     case("http_nul", "a zero byte inside a header",
-        Raw(|_| get("X-Own: a\0b")), NoHttp(400)),
+        Raw(|_| get("X-Own: a\0b")), Refused(400, RequestMalformed, Here)),
     case("http_folded", "a header that goes on in the next line",
-        Raw(|_| get("X-Own: a\r\n b")), NoHttp(400)),
+        Raw(|_| get("X-Own: a\r\n b")), Refused(400, RequestMalformed, Here)),
     case("http_name_malformed", "a header's name with a space before its colon",
-        Raw(|_| get("X-Own : a")), NoHttp(400)),
+        Raw(|_| get("X-Own : a")), Refused(400, RequestMalformed, Here)),
     case("http_connection_option", "`Connection` names a header: it ends at the agent",
         Raw(|_| get("Connection: X-Own\r\nX-Own: a")),
         Answered(200, |answer| told(answer, "x-own").is_none())),

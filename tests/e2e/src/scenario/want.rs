@@ -21,9 +21,6 @@ pub enum Want {
     /// An error if it was noticed before the answer began; else the answer begins and breaks off,
     /// and the log of the consumer's agent says why.
     Broken(u16, Reason, At),
-    /// Refused as no HTTP: a status alone, because there is no request that a reason could be
-    /// about; then the connection is closed.
-    NoHttp(u16),
     /// The connection is closed without an answer.
     Closed,
     /// A rogue on a link is told this, and no service was asked.
@@ -112,10 +109,6 @@ impl Want {
             (Self::Broken(status, reason, at), Seen::Answer(answer)) => {
                 failed(answer, *status, (*reason, *at))
             }
-            (Self::NoHttp(status), Seen::Answer(answer)) => {
-                is(answer.status == *status && !is_problem(answer), "not that status alone")?;
-                is(answer.body.is_empty() && asked == 0, "it was taken for a request")
-            }
             (Self::Closed, Seen::Closed) => Ok(()),
             (Self::Told(reason, at), Seen::Told(problem)) => {
                 is(problem.reason == *reason, "another reason")?;
@@ -148,7 +141,6 @@ impl Want {
                 let (status, why, at) = reason(status, why, at);
                 (format!("{status}, or breaks off"), why, at)
             }
-            Self::NoHttp(status) => (format!("{status}, closed"), "none".into(), String::new()),
             Self::Told(why, at) => (String::new(), why.name().to_owned(), at.to_string()),
             Self::Closed => plain("closed"),
             Self::NotStarted(_) => plain("does not start"),
@@ -161,7 +153,7 @@ impl Want {
     pub(super) fn asks(&self) -> &'static str {
         match self {
             Self::Answered(..) => "once",
-            Self::Refused(..) | Self::NoHttp(_) | Self::Told(..) | Self::NotStarted(_) => "no",
+            Self::Refused(..) | Self::Told(..) | Self::NotStarted(_) => "no",
             Self::Failed(..) | Self::Broken(..) | Self::Closed => "",
             Self::NotTaken(_) | Self::GoesOn => "",
         }

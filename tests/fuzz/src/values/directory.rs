@@ -5,20 +5,17 @@ use std::collections::BTreeSet;
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{
     Agency, Attribute, Cluster, Directory, DirectoryKey, Ed25519Key, IntraCluster, LinkKey,
-    Objects, Permission, Service, System,
+    Objects, Permission, System,
 };
 use mesh_core::exchange::DirectoryPosition;
-use mesh_core::id::OperationId;
 use mesh_core::limits::DEADLINE_MAX;
-use mesh_core::operation::{Operation, OperationKind};
 use mesh_proto::directory;
 use mesh_proto::wire::directory::v1 as wire;
 use mesh_proto::wire::directory::v1::object::Kind;
 use prost::Message;
 
-use super::names::{
-    agency, digest, label, mesh, method, node, parsed, service_of, template, text, word,
-};
+use super::names::{agency, digest, label, mesh, node, parsed, service_of, text};
+use super::services::one_service;
 use crate::Dice;
 
 /// A snapshot and the directory that was read from it. A directory has no way back to bytes and
@@ -174,21 +171,4 @@ fn one_system(
     let apart = clusters.is_empty() || attributes.contains(&Attribute::BaseDatabase);
     let cluster = if apart { None } else { dice.maybe(|dice| dice.pick(clusters).id.clone()) };
     System { address, cluster, attributes }
-}
-
-fn one_service(dice: &mut Dice, address: mesh_core::address::ServiceAddress) -> Service {
-    let timeout_ms = dice.within(1..=DEADLINE_MAX.as_millis() as u64);
-    let mut ids = BTreeSet::<OperationId>::new();
-    for _ in 0..=dice.below(4) {
-        ids.insert(parsed(&word(dice)));
-    }
-    let operations = ids.into_iter().enumerate().map(|(index, id)| Operation {
-        id,
-        kind: *dice.pick(&[OperationKind::Inquiry, OperationKind::Submission]),
-        method: method(dice),
-        // The number keeps two of them apart.
-        path: parsed(format!("/o{index}{}", template(dice)).trim_end_matches('/')),
-    });
-    let operations = operations.collect();
-    Service { address, timeout_ms, operations }
 }

@@ -96,7 +96,11 @@ fn is_within_limits(frame: &Frame) -> bool {
 }
 
 pub fn problem(dice: &mut Dice) -> Problem {
-    Problem::new(reason(dice), hop(dice), text(dice, DETAIL_BYTES_MAX))
+    let problem = Problem::new(reason(dice), hop(dice), text(dice, DETAIL_BYTES_MAX));
+    match dice.maybe(|dice| dice.within(0..=u64::MAX)) {
+        Some(wait_ms) => problem.wait(Duration::from_millis(wait_ms)),
+        None => problem,
+    }
 }
 
 fn frame(dice: &mut Dice) -> Frame {

@@ -89,8 +89,8 @@ impl Registry {
             NotTaken::Malformed(_) | NotTaken::Change(_) | NotTaken::Directory(_) => {
                 Reason::RegistryRefused
             }
-            NotTaken::Untakeable(_) => Reason::RegistryConflict,
-            NotTaken::Snapshot(_) | NotTaken::OtherMesh => Reason::Internal,
+            NotTaken::Untakeable { .. } => Reason::RegistryConflict,
+            _ => Reason::Internal,
         };
         self.node.problem(reason, sentence(why))
     }

@@ -20,6 +20,8 @@ enum Which {
     Link,
     /// A registry of the size of the country, on real processes
     Registry,
+    /// A nation's registry in its embedded store and on etcd
+    Store,
 }
 
 /// The programs that the registry's benchmark starts.
@@ -50,6 +52,7 @@ fn command(options: &Options) -> Command {
     let which = match options.which {
         Which::Link => "link",
         Which::Registry => "registry",
+        Which::Store => "store",
     };
     let mut command = Command::new("cargo");
     command.args(["run", "--release", "--locked", "--package", "bench", "--", which]);
@@ -71,10 +74,11 @@ mod tests {
 
     #[test]
     fn what_follows_two_dashes_goes_to_the_benchmark() {
-        let cases: [(&[&str], &[&str]); 4] = [
+        let cases: [(&[&str], &[&str]); 5] = [
             (&["bench"], &["link"]),
             (&["bench", "link"], &["link"]),
             (&["bench", "registry", "--", "--json"], &["registry", "--json"]),
+            (&["bench", "store"], &["store"]),
             (&["bench", "--", "--json", "--rounds", "1"], &["link", "--json", "--rounds", "1"]),
         ];
         for (words, want) in cases {

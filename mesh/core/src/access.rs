@@ -2,6 +2,8 @@
 //! order: first the permission, then the state of the service. Whoever lacks the permission never
 //! learns the state.
 
+pub mod explain;
+
 use std::time::Duration;
 
 use crate::directory::Directory;

@@ -22,6 +22,7 @@ pub mod service;
 pub mod sla;
 pub mod sorted;
 pub mod split_view;
+pub mod standards;
 pub mod text;
 pub mod time;
 pub mod tree_hash;

@@ -221,6 +221,11 @@ impl PathTemplate {
         self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
     }
 
+    /// Does `{name}` stand in it?
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.0.iter().any(|segment| matches!(segment, Segment::Any(found) if **found == *name))
+    }
+
     /// Does `path` have this template's segments? Parameters match one segment each.
     pub fn matches(&self, path: RequestPath<'_>) -> bool {
         let mut found = path.segments();

@@ -1,25 +1,40 @@
 //! The directory as this node has it now: read from its file at the start, kept up with the one
 //! above, and handed on to those below.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest;
 use bytes::Bytes;
-use mesh_core::directory::change::ChangeError;
+use mesh_core::directory::Directory;
 use mesh_core::directory::history::{Entry, Head, News, Untakeable};
-use mesh_core::directory::{Directory, DirectoryError, Unmade};
-use mesh_core::exchange::Digest;
-use mesh_core::node::MeshDomain;
-use mesh_proto::directory::{Snapshot, SnapshotError, read_entry, read_snapshot, write_snapshot};
-use mesh_proto::malformed::Malformed;
+use mesh_core::directory::scope::Scope;
+use mesh_core::exchange::DirectoryPosition;
+use mesh_core::node::{MeshDomain, NodeName};
+use mesh_proto::directory::{Snapshot, read_entry, read_snapshot, write_snapshot};
 use mesh_proto::wire::directory::v1 as wire;
 use mesh_rt::directory_file::{DirectoryFileError, load_directory};
 use mesh_rt::file;
 use tokio::sync::watch;
+
+use self::hear::LastHeard;
+use self::held::Held;
+
+mod centre;
+mod follower;
+mod hear;
+mod held;
+mod refused;
+mod sign;
+mod tell;
+
+pub use self::centre::{Prepared, Stored};
+pub use self::hear::Heard;
+pub use self::refused::NotTaken;
+pub use self::sign::{DirectoryKeyError, DirectoryKeys, DirectorySigner, sha256};
+pub use self::tell::Follower;
 
 /// Entries that are kept for those who follow; who is further behind gets a snapshot.
 const TAIL_ENTRIES_MAX: usize = 1024;
@@ -33,12 +48,36 @@ pub struct LiveDirectory(Arc<Known>);
 
 struct Known {
     now: ArcSwap<Directory>,
+    role: Role,
+    /// Held only to look and to swap; see [`LiveDirectory::writing`].
+    state: Mutex<State>,
+    /// Held while something new is made of what is here.
+    alone: Mutex<()>,
     history: Mutex<History>,
     changed: watch::Sender<Head>,
     /// Held while a change is made, so that the file goes through the same states as the memory.
     writing: tokio::sync::Mutex<()>,
     /// `None` for one that lives in memory alone.
     file: Option<PathBuf>,
+}
+
+/// Where news of the directory comes from.
+enum Role {
+    /// From nowhere: it is what it was made with.
+    Fixed,
+    /// From the registry, and this node signs it.
+    Centre(DirectorySigner),
+    /// From the node above, signed by the centre.
+    Follower { me: NodeName, keys: DirectoryKeys },
+}
+
+/// What is held of the scopes, all of one moment.
+#[derive(Default)]
+struct State {
+    scopes: BTreeMap<Scope, Arc<Held>>,
+    /// The last heartbeat that describes just this, and when it was sent.
+    heartbeat: Option<(u64, wire::Heartbeat)>,
+    heard: Option<LastHeard>,
 }
 
 /// What those below are told.
@@ -67,34 +106,6 @@ struct Next {
     entry: Option<wire::Entry>,
 }
 
-/// Why this node keeps the directory that it has.
-#[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
-    #[error("it cannot be read: {0}")]
-    Malformed(#[from] Malformed),
-    #[error(transparent)]
-    Untakeable(#[from] Untakeable),
-    #[error("its changes cannot be made: {0}")]
-    Change(#[from] ChangeError),
-    #[error("its objects do not fit together: {0}")]
-    Directory(#[from] DirectoryError),
-    #[error("{0}")]
-    Snapshot(#[from] SnapshotError),
-    #[error("it is of another mesh")]
-    OtherMesh,
-    #[error("it cannot be written to its file")]
-    Store(#[source] std::io::Error),
-}
-
-impl From<Unmade> for NotTaken {
-    fn from(why: Unmade) -> Self {
-        match why {
-            Unmade::Change(why) => Self::Change(why),
-            Unmade::Directory(why) => Self::Directory(why),
-        }
-    }
-}
-
 impl LiveDirectory {
     /// Begins with the snapshot in `file`, which must be one of `mesh`; later ones replace it.
     pub fn load(file: &Path, mesh: &MeshDomain) -> Result<Self, DirectoryFileError> {
@@ -114,11 +125,71 @@ impl LiveDirectory {
         let history = History { head, snapshot, tail: VecDeque::new(), tail_bytes: 0 };
         Self(Arc::new(Known {
             now: ArcSwap::from_pointee(directory),
+            role: Role::Fixed,
+            state: Mutex::default(),
+            alone: Mutex::default(),
             history: Mutex::new(history),
             changed: watch::Sender::new(head),
             writing: tokio::sync::Mutex::default(),
             file,
         }))
+    }
+
+    fn new(directory: Directory, scopes: BTreeMap<Scope, Arc<Held>>, role: Role) -> Self {
+        let head = head_of(directory.position());
+        let (heartbeat, heard) = (None, None);
+        let history =
+            History { head, snapshot: Bytes::new(), tail: VecDeque::new(), tail_bytes: 0 };
+        Self(Arc::new(Known {
+            now: ArcSwap::from_pointee(directory),
+            role,
+            state: Mutex::new(State { scopes, heartbeat, heard }),
+            alone: Mutex::default(),
+            history: Mutex::new(history),
+            changed: watch::Sender::new(head),
+            writing: tokio::sync::Mutex::default(),
+            file: None,
+        }))
+    }
+
+    /// The heads of all scopes that are held.
+    pub fn heads(&self) -> BTreeMap<Scope, Head> {
+        let state = self.state();
+        state.scopes.iter().map(|(scope, held)| (scope.clone(), held.head)).collect()
+    }
+
+    /// Where this node stands: by the last heartbeat that described what it holds.
+    pub fn position(&self) -> DirectoryPosition {
+        self.now().position()
+    }
+
+    /// The directory and what is held of each scope, of one moment.
+    fn cut(&self) -> (Arc<Directory>, BTreeMap<Scope, Arc<Held>>) {
+        let state = self.state();
+        (self.now(), state.scopes.clone())
+    }
+
+    fn replace(&self, directory: Directory, new: State) {
+        let mut state = self.state();
+        *state = new;
+        self.0.now.store(Arc::new(directory));
+        drop(state);
+        self.tell();
+    }
+
+    /// Wakes those who wait for news.
+    fn tell(&self) {
+        self.0.changed.send_replace(head_of(self.position()));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("nothing panics under this lock")
+    }
+
+    /// One at a time makes something new of what is here, so that nothing is lost between its look
+    /// and its change.
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.0.alone.lock().expect("nothing panics under this lock")
     }
 
     /// The directory at this moment. Ask once for each decision, so that it is of one piece.
@@ -173,7 +244,7 @@ impl LiveDirectory {
         if snapshot.directory.mesh() != self.now().mesh() {
             return Err(NotTaken::OtherMesh);
         }
-        match self.head().check_snapshot(snapshot.head)? {
+        match self.head().check_snapshot(snapshot.head).map_err(nation)? {
             News::Known => Ok(self.head()),
             News::Newer => {
                 let head = self.put(Next { snapshot, encoded: encoded.clone(), entry: None });
@@ -208,11 +279,11 @@ impl LiveDirectory {
     /// The directory after `entry`, if it follows the one that is here.
     fn after(&self, entry: &wire::Entry) -> Result<Next, NotTaken> {
         let read = read_entry(&entry.body)?;
-        let hash = sha256(&entry.body);
+        let hash = sha256(&[&entry.body]);
         let head = read.head(hash);
-        if self.head().check_entry(&read, hash)? == News::Known {
+        if self.head().check_entry(&read, hash).map_err(nation)? == News::Known {
             let have = Some(self.head());
-            return Err(Untakeable::Gap { have, entry: (read.epoch, read.revision) }.into());
+            return Err(nation(Untakeable::Gap { have, entry: (read.epoch, read.revision) }));
         }
         let directory = self.now().with(&read.changes)?.at(head.position());
         let encoded = write_snapshot(directory.mesh(), head, &directory.objects());
@@ -246,6 +317,15 @@ impl LiveDirectory {
     }
 }
 
+fn nation(why: Untakeable) -> NotTaken {
+    NotTaken::Untakeable { scope: Scope::Nation, why }
+}
+
+fn head_of(position: DirectoryPosition) -> Head {
+    let DirectoryPosition { epoch, revision, root } = position;
+    Head { epoch, revision, hash: root }
+}
+
 impl History {
     fn push(&mut self, entry: wire::Entry) {
         self.tail_bytes += entry.body.len();
@@ -272,10 +352,7 @@ impl fmt::Debug for LiveDirectory {
     }
 }
 
-fn sha256(bytes: &[u8]) -> Digest {
-    let hashed = digest::digest(&digest::SHA256, bytes);
-    Digest(hashed.as_ref().try_into().expect("SHA-256 has 32 bytes"))
-}
-
+#[cfg(test)]
+mod signed_tests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod pki;
 mod process;
 mod registry;
 mod report;
+mod store;
 
 pub use cli::run;
 

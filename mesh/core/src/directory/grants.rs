@@ -33,8 +33,9 @@ pub(super) trait Grant: 'static {
 pub(super) struct Grants<G: Grant> {
     by_id: Sorted<ById<G>>,
     by_consumer: Sorted<ByConsumer<G>>,
-    /// Those that bind, and no others.
     by_service: Sorted<ByService<G>>,
+    /// Those that bind, and no others.
+    binding: Sorted<ByService<G>>,
 }
 
 #[derive(Debug)]
@@ -77,8 +78,9 @@ impl<G: Grant> Grants<G> {
             self.forget(old);
         }
         if given.binds() {
-            self.by_service.insert(Arc::clone(&given));
+            self.binding.insert(Arc::clone(&given));
         }
+        self.by_service.insert(Arc::clone(&given));
         self.by_consumer.insert(given);
         old.is_some()
     }
@@ -95,6 +97,7 @@ impl<G: Grant> Grants<G> {
     fn forget(&mut self, old: &Arc<G>) {
         self.by_consumer.remove(|it| ByConsumer::order(it, old));
         self.by_service.remove(|it| ByService::order(it, old));
+        self.binding.remove(|it| ByService::order(it, old));
     }
 
     pub(super) fn find(&self, place: impl Fn(&G) -> Ordering) -> Option<&G> {
@@ -129,13 +132,23 @@ impl<G: Grant> Grants<G> {
         &'s self,
         service: &ServiceAddress,
     ) -> impl Iterator<Item = &'s G> {
-        self.by_service.all(move |it| it.service().cmp(service)).map(|it| &**it)
+        self.binding.all(move |it| it.service().cmp(service)).map(|it| &**it)
+    }
+
+    /// Those in which systems of `agency` consume.
+    pub(super) fn consumed_by<'s>(&'s self, agency: &AgencyAddress) -> impl Iterator<Item = &'s G> {
+        self.by_consumer.all(move |it| it.consumer().agency.cmp(agency)).map(|it| &**it)
+    }
+
+    /// Those in which systems of `agency` provide.
+    pub(super) fn provided_by<'s>(&'s self, agency: &AgencyAddress) -> impl Iterator<Item = &'s G> {
+        self.by_service.all(move |it| it.service().system.agency.cmp(agency)).map(|it| &**it)
     }
 
     /// Does any bind `service` and a system of `agency`?
     pub(super) fn any_of(&self, agency: &AgencyAddress, service: &ServiceAddress) -> bool {
         let wanted = (service, agency);
-        self.by_service.find(|it| (it.service(), &it.consumer().agency).cmp(&wanted)).is_some()
+        self.binding.find(|it| (it.service(), &it.consumer().agency).cmp(&wanted)).is_some()
     }
 
     /// The agencies of those that bind `service`, each once. Costs no more than there are such
@@ -146,7 +159,7 @@ impl<G: Grant> Grants<G> {
     ) -> impl Iterator<Item = &'s AgencyAddress> {
         let mut last: Option<&AgencyAddress> = None;
         std::iter::from_fn(move || {
-            let next = self.by_service.from(|it| {
+            let next = self.binding.from(|it| {
                 let here = it.service().cmp(service);
                 here.then_with(|| match last {
                     // What belongs to the last one counts as before what is looked for.
@@ -163,16 +176,23 @@ impl<G: Grant> Grants<G> {
 
 impl<G: Grant> Clone for Grants<G> {
     fn clone(&self) -> Self {
-        let Self { by_id, by_consumer, by_service } = self;
-        let (by_id, by_consumer) = (by_id.clone(), by_consumer.clone());
-        Self { by_id, by_consumer, by_service: by_service.clone() }
+        Self {
+            by_id: self.by_id.clone(),
+            by_consumer: self.by_consumer.clone(),
+            by_service: self.by_service.clone(),
+            binding: self.binding.clone(),
+        }
     }
 }
 
 impl<G: Grant> Default for Grants<G> {
     fn default() -> Self {
-        let (by_id, by_consumer) = (Sorted::default(), Sorted::default());
-        Self { by_id, by_consumer, by_service: Sorted::default() }
+        Self {
+            by_id: Sorted::default(),
+            by_consumer: Sorted::default(),
+            by_service: Sorted::default(),
+            binding: Sorted::default(),
+        }
     }
 }
 

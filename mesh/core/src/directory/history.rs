@@ -115,6 +115,8 @@ impl Entry {
     /// May it come next where a node has `have` of its scope?
     pub fn check(&self, have: Option<Head>, hash: Digest) -> Result<News, Untakeable> {
         match have {
+            // The registry was restored or moved, and the scope came to be after that.
+            Some(have) if have.epoch < self.epoch && self.previous.is_none() => Ok(News::Newer),
             Some(have) => have.check_entry(self, hash),
             None if self.previous.is_none() => Ok(News::Newer),
             None => Err(Untakeable::Gap { have: None, entry: (self.epoch, self.revision) }),
@@ -170,13 +172,14 @@ mod tests {
         let (new, known) = (Digest([0xcc; 32]), Digest([0xa; 32]));
         type Told = Result<News, &'static str>;
         #[rustfmt::skip]
-        let cases: [(u64, u64, Option<Digest>, Digest, Told); 9] = [
+        let cases: [(u64, u64, Option<Digest>, Digest, Told); 10] = [
             // Epoch, revision, previous, own hash, what it is
             (2, 8,        A,    new,   Ok(News::Newer)),
             (2, 90,       A,    new,   Ok(News::Newer)),
             (2, 8,        B,    new,   Err("does not follow")),
             (2, 8,        None, new,   Err("does not follow")),
             (3, 8,        A,    new,   Err("does not follow")),
+            (3, 1,        None, new,   Ok(News::Newer)),
             (2, 7,        B,    known, Ok(News::Known)),
             (2, 7,        B,    new,   Err("is not the one")),
             (2, 6,        A,    new,   Err("is older")),

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Directory;
+use super::change::Change;
 use super::history::Head;
+use super::{Directory, Unmade};
 use crate::address::{AgencyAddress, ParseAddressError};
 use crate::exchange::Digest;
 use crate::id::{ClusterId, ParseIdError};
 use crate::node::{Home, NodeName};
 use crate::tree_hash::{self, Sha256};
 
+mod content;
 mod project;
 
 pub use self::project::{Projection, project};
@@ -64,6 +66,12 @@ impl Followed {
 }
 
 impl Directory {
+    /// The scopes that `node` follows once `changes` are made, whether the outcome fits together or
+    /// not: who no longer follows a scope need not take what changes in it.
+    pub fn followed_after(&self, changes: &[Change], node: &NodeName) -> Result<Followed, Unmade> {
+        Ok(self.unjudged(changes)?.followed_by(node))
+    }
+
     /// The scopes that `node` follows. Both ends of a feed reckon them, each by the directory that
     /// it has.
     pub fn followed_by(&self, node: &NodeName) -> Followed {

@@ -178,6 +178,13 @@ impl Tables {
         self.services.all(move |it| it.address.system.cmp(system)).map(|it| &**it)
     }
 
+    pub(super) fn services_of<'s>(
+        &'s self,
+        agency: &AgencyAddress,
+    ) -> impl Iterator<Item = &'s Service> {
+        self.services.all(move |it| it.address.system.agency.cmp(agency)).map(|it| &**it)
+    }
+
     /// May any system of `agency` use some of `service`?
     pub(super) fn uses(&self, agency: &AgencyAddress, service: &ServiceAddress) -> bool {
         self.permissions.any_of(agency, service) || self.agreements.any_of(agency, service)

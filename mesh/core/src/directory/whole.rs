@@ -61,6 +61,14 @@ impl Directory {
     /// This directory after `changes`, all or none. Judges what they touch, and nothing else: the
     /// objects that are changed, what those name, and who names those.
     pub fn with(&self, changes: &[Change]) -> Result<Self, Unmade> {
+        let next = self.unjudged(changes)?;
+        let judge = Judge { mesh: &self.mesh, before: &self.tables, after: &next.tables };
+        changes.iter().try_for_each(|change| judge.change(change))?;
+        Ok(next)
+    }
+
+    /// This directory after `changes`, which may not fit together.
+    pub(super) fn unjudged(&self, changes: &[Change]) -> Result<Self, Unmade> {
         let mut next = self.clone();
         let mut changed = BTreeSet::new();
         for change in changes {
@@ -74,8 +82,6 @@ impl Directory {
                 Misfit::Node(key, why) => Unmade::Directory(misfit(&key, &why)),
             })?;
         }
-        let judge = Judge { mesh: &self.mesh, before: &self.tables, after: &next.tables };
-        changes.iter().try_for_each(|change| judge.change(change))?;
         Ok(next)
     }
 

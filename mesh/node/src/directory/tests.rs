@@ -129,7 +129,10 @@ async fn an_older_or_another_directory_is_kept_out() {
     let newer = Head { revision: 9, ..head };
     let foreign = snapshot(&MeshDomain::new("tr".parse().unwrap(), "mesh.tr").unwrap(), newer);
     let refused = async |offered| directory.take_snapshot(offered).await.unwrap_err().to_string();
-    assert_eq!(refused(&older).await, "revision 1.1 is older than 1.2, which this node has");
+    assert_eq!(
+        refused(&older).await,
+        "nation: revision 1.1 is older than 1.2, which this node has"
+    );
     assert!(refused(&split).await.contains("is not the one of this number"));
     assert_eq!(refused(&foreign).await, "it is of another mesh");
     assert_eq!(directory.head(), head);

@@ -7,8 +7,8 @@ use super::super::Directory;
 use super::super::change::{Change, Key, Object};
 use super::super::tables::Tables;
 use super::Scope;
+use super::content::of_node;
 use crate::address::{AgencyAddress, ServiceAddress};
-use crate::node::{Home, NodeName};
 
 /// The changes of each scope that a commit touches, in the order of keys.
 pub type Projection = BTreeMap<Scope, Vec<Change>>;
@@ -67,14 +67,11 @@ pub(super) fn scopes_of(directory: &Directory, object: &Object) -> BTreeSet<Scop
             let terms = agreement.terms();
             [agency(&terms.consumer.agency), agency(&terms.service.system.agency)].into()
         }
-        Object::LinkKey(key) => match directory.mesh().parse_node(&key.node) {
-            Ok(NodeName::Agent { home: Home::Cluster(cluster), .. }) => {
-                [Scope::Cluster(cluster)].into()
-            }
-            Ok(NodeName::Agent { system, home: Home::Centre }) => [agency(&system.agency)].into(),
-            // No other name is in a directory: it is checked where a key is put in.
-            Ok(_) | Err(_) => [Scope::Nation].into(),
-        },
+        Object::LinkKey(key) => {
+            // No name that names no node is in a directory: it is checked where a key is put in.
+            let node = directory.mesh().parse_node(&key.node);
+            [node.map_or(Scope::Nation, |node| of_node(&node))].into()
+        }
     }
 }
 

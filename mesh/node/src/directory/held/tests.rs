@@ -1,0 +1,1 @@
+//! What is kept of a scope, and for whom.

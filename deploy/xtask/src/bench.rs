@@ -18,10 +18,10 @@ pub(crate) struct Options {
 enum Which {
     /// One hop on a link against one hop of gRPC calls
     Link,
-    /// A registry of the size of the country, on real processes
-    Registry,
     /// A nation's registry in its embedded store and on etcd
     Store,
+    /// A registry of the size of the country, on real processes
+    Registry,
 }
 
 /// The programs that the registry's benchmark starts.
@@ -51,8 +51,8 @@ fn programs() -> Command {
 fn command(options: &Options) -> Command {
     let which = match options.which {
         Which::Link => "link",
-        Which::Registry => "registry",
         Which::Store => "store",
+        Which::Registry => "registry",
     };
     let mut command = Command::new("cargo");
     command.args(["run", "--release", "--locked", "--package", "bench", "--", which]);
@@ -77,8 +77,8 @@ mod tests {
         let cases: [(&[&str], &[&str]); 5] = [
             (&["bench"], &["link"]),
             (&["bench", "link"], &["link"]),
-            (&["bench", "registry", "--", "--json"], &["registry", "--json"]),
             (&["bench", "store"], &["store"]),
+            (&["bench", "registry", "--", "--json"], &["registry", "--json"]),
             (&["bench", "--", "--json", "--rounds", "1"], &["link", "--json", "--rounds", "1"]),
         ];
         for (words, want) in cases {

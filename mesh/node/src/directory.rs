@@ -33,7 +33,7 @@ mod tell;
 pub use self::centre::{Prepared, Stored};
 pub use self::hear::Heard;
 pub use self::refused::NotTaken;
-pub use self::sign::{DirectoryKeyError, DirectoryKeys, DirectorySigner, sha256};
+pub use self::sign::{DirectoryKeys, DirectorySigner, sha256};
 pub use self::tell::Follower;
 
 /// Entries that are kept for those who follow; who is further behind gets a snapshot.

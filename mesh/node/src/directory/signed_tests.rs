@@ -233,16 +233,17 @@ fn every_lie_has_a_reason_of_its_own() {
     assert!(!why.is_suspicious(), "something between is missing");
 
     let foreign = MeshDomain::new("tr".parse().unwrap(), "mesh.tr").unwrap();
-    let stored = Stored { epoch: 9, revision: 9, ..Stored::default() };
+    let Change::Put(first) = cluster("a") else { panic!("it is put") };
+    let objects = [first].into_iter().collect();
+    let stored = Stored { epoch: 9, revision: 9, objects, ..Stored::default() };
     let foreign = LiveDirectory::from_registry(foreign, stored, signer(1)).unwrap();
-    foreign.publish(foreign.prepare(&[cluster("a")], 7).unwrap());
-    foreign.renew_snapshots();
-    let from_there = foreign.whole();
-    let why = hub.take(&from_there).unwrap_err();
-    assert!(matches!(why, NotTaken::OtherMesh | NotTaken::BadSignature { .. }), "{why}");
-    let (_, laid) = foreign.cut();
-    let laid = laid[&Scope::Nation].snapshot.clone().unwrap();
-    assert!(matches!(refused(Kind::Snapshot(laid.message)), NotTaken::OtherMesh));
+    let before = foreign.heads();
+    let why = hub.take(&foreign.whole()).unwrap_err();
+    assert!(matches!(why, NotTaken::OtherMesh) && why.is_suspicious(), "{why}");
+    foreign.publish(foreign.prepare(&[cluster("b")], 7).unwrap());
+    let entry = foreign.lacks(&mut Follower::new(name("hub.economy"), before));
+    let why = hub.take(&entry).unwrap_err();
+    assert!(matches!(why, NotTaken::BadSignature { .. }), "{why}");
 }
 
 #[test]

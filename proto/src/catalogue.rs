@@ -110,9 +110,7 @@ fn write_stop(directory: &Directory, question: &AccessQuestion, stop: &Stop) -> 
 }
 
 /// Reads what an operator wants kept: its form, and that it is not too long.
-pub fn read_put(
-    request: wire::PutDescriptionRequest,
-) -> Result<(MediaType, Bytes), Malformed> {
+pub fn read_put(request: wire::PutDescriptionRequest) -> Result<(MediaType, Bytes), Malformed> {
     let media_type = MediaType::of(&request.media_type)
         .ok_or(Malformed::new("description.media_type", "is none that interfaces have"))?;
     if request.content.is_empty() {

@@ -6,6 +6,8 @@ pub mod explain;
 
 use std::time::Duration;
 
+use crate::address::{ServiceAddress, SystemAddress};
+use crate::agreement::Agreement;
 use crate::directory::Directory;
 use crate::id::PermissionId;
 use crate::permit::{self, NotPermitted, Wish};
@@ -35,6 +37,23 @@ pub fn admit<'d>(
     let service = directory.service(wish.service).ok_or(Refused::NotPermitted(NotPermitted))?;
     service.usable(now).map_err(Refused::Unusable)?;
     Ok(service)
+}
+
+/// May `consumer` read what describes `service`? Who has anything to do with it, now or once more:
+/// its provider, and whoever an agreement or a permission names, suspended or not.
+pub fn may_read_about(
+    directory: &Directory,
+    consumer: &SystemAddress,
+    service: &ServiceAddress,
+    now: UnixMs,
+) -> bool {
+    let signed = |agreement: &Agreement| {
+        let lasts = now.0 < agreement.terms().valid_until_unix_ms;
+        lasts && agreement.ended().is_none() && agreement.missing().is_empty()
+    };
+    *consumer == service.system
+        || directory.permissions(consumer, service).next().is_some()
+        || directory.agreements(consumer, service).any(signed)
 }
 
 impl Refused<'_> {

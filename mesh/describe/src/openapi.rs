@@ -37,9 +37,7 @@ pub(crate) fn calls(document: &Value) -> Result<Vec<DescribedCall>, Unreadable> 
         let Ok(template) = path.parse::<PathTemplate>() else { continue };
         // `parameters`, `summary` and the like stand beside the methods.
         let methods = item.keys().filter_map(|key| key.to_ascii_uppercase().parse::<Method>().ok());
-        calls.extend(
-            methods.map(|method| DescribedCall::Rest { method, path: template.clone() }),
-        );
+        calls.extend(methods.map(|method| DescribedCall::Rest { method, path: template.clone() }));
         if CALLS_MAX < calls.len() {
             return Err(unreadable(FORM, format!("it has more than {CALLS_MAX} operations")));
         }

@@ -34,7 +34,8 @@ const WSDL: &str = r#"<?xml version="1.0"?>
 </w:definitions>"#;
 
 fn descriptor_set() -> Vec<u8> {
-    let method = |name: &str| MethodDescriptorProto { name: Some(name.into()), ..Default::default() };
+    let method =
+        |name: &str| MethodDescriptorProto { name: Some(name.into()), ..Default::default() };
     let service = ServiceDescriptorProto {
         name: Some("Debts".into()),
         method: vec![method("Get"), method("List")],

@@ -1,12 +1,19 @@
 //! What a node knows of services beside carrying exchanges: whether a consumer may use one, and what
 //! describes its interface.
+//!
+//! The centre keeps the texts of descriptions. A cluster hub asks it, and an agent asks its hub, each
+//! in the name of the system that wants to read; whoever gets a text compares it with the digest that
+//! its own directory has.
+
+mod above;
+mod serve;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use mesh_core::access::explain::explain;
-use mesh_core::address::ServiceAddress;
+use mesh_core::address::{ServiceAddress, SystemAddress};
 use mesh_core::exchange::Digest;
 use mesh_core::reason::{Problem, Reason};
 use mesh_core::service::{Description, MediaType};
@@ -17,14 +24,18 @@ use mesh_rt::admin::CatalogueDesk;
 
 use crate::node::Node;
 
+pub(crate) use above::FromAbove;
+pub(crate) use serve::service;
+
 /// Where a node has the texts of descriptions from.
 #[tonic::async_trait]
-pub trait Descriptions: fmt::Debug + Send + Sync + 'static {
-    /// The text that `description` names. Whoever asks compares the digest.
+pub trait Texts: fmt::Debug + Send + Sync + 'static {
+    /// The text that `description` names, for whom it is asked; `None` for the node's operator.
     async fn find(
         &self,
         service: &ServiceAddress,
         description: &Description,
+        reader: Option<&SystemAddress>,
     ) -> Result<Bytes, Problem>;
 
     /// Keeps a text; tells the calls that it describes.
@@ -35,38 +46,55 @@ pub trait Descriptions: fmt::Debug + Send + Sync + 'static {
     ) -> Result<(Described, Vec<String>), Problem>;
 }
 
+/// The texts that a node reaches, once it is known from where. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct TextSource(Arc<OnceLock<Arc<dyn Texts>>>);
+
+impl TextSource {
+    /// Only the first time counts: a node has one source for its life.
+    pub fn set(&self, texts: Arc<dyn Texts>) {
+        let _ = self.0.set(texts);
+    }
+}
+
 /// The catalogue of one node. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Catalogue {
+pub(crate) struct Catalogue {
     node: Node,
-    descriptions: Arc<dyn Descriptions>,
 }
 
 impl Catalogue {
-    pub fn new(node: Node, descriptions: Arc<dyn Descriptions>) -> Self {
-        Self { node, descriptions }
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node }
     }
 
-    /// The description of `service`, compared with what the directory says of it.
-    pub(crate) async fn described(&self, service: &ServiceAddress) -> Result<Described, Problem> {
+    /// The description of `service` for `reader`, compared with what the directory says of it.
+    async fn described(
+        &self,
+        service: &ServiceAddress,
+        reader: Option<&SystemAddress>,
+    ) -> Result<Described, Problem> {
+        let unknown = |detail| self.node.problem(Reason::DescriptionUnknown, detail);
         let directory = self.node.directory.now();
-        let found = directory.service(service).ok_or_else(|| {
-            let detail = format!("{} knows no service {service}", self.node.hop());
-            self.node.problem(Reason::DescriptionUnknown, detail)
-        })?;
-        let description = found.description.ok_or_else(|| {
-            let detail = format!("{service} has no interface description");
-            self.node.problem(Reason::DescriptionUnknown, detail)
-        })?;
-        let content = self.descriptions.find(service, &description).await?;
+        let description = directory.service(service).and_then(|found| found.description);
+        let description = description
+            .ok_or_else(|| unknown(format!("{service} has no interface description here")))?;
+        let content = self.texts()?.find(service, &description, reader).await?;
         if digest(&content) != description.sha256 {
-            let detail = format!(
+            return Err(unknown(format!(
                 "the description of {service} that was found is not the one that the directory \
                  names"
-            );
-            return Err(self.node.problem(Reason::DescriptionUnknown, detail));
+            )));
         }
         Ok(Described { description, content })
+    }
+
+    fn texts(&self) -> Result<Arc<dyn Texts>, Problem> {
+        let texts = self.node.texts.0.get().cloned();
+        texts.ok_or_else(|| {
+            let detail = "this node keeps no descriptions, and has nobody to ask for them";
+            self.node.problem(Reason::DescriptionUnknown, detail)
+        })
     }
 }
 
@@ -84,11 +112,11 @@ impl CatalogueDesk for Catalogue {
         media_type: MediaType,
         content: Bytes,
     ) -> Result<(Described, Vec<String>), Problem> {
-        self.descriptions.keep(media_type, content).await
+        self.texts()?.keep(media_type, content).await
     }
 
     async fn description(&self, service: &ServiceAddress) -> Result<Described, Problem> {
-        self.described(service).await
+        self.described(service, None).await
     }
 }
 

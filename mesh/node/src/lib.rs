@@ -4,6 +4,7 @@
 //!
 //! `mesh-rt` knows no links and `mesh-link` no TLS; this is where they meet.
 
+pub mod catalogue;
 pub mod directory;
 pub mod feed;
 pub mod lower;

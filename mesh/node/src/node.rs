@@ -20,6 +20,7 @@ use mesh_rt::readiness::Readiness;
 use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust, UntilCut};
 use tracing::warn;
 
+use crate::catalogue::TextSource;
 use crate::directory::{LiveDirectory, NotTaken};
 use crate::standing::Standing;
 use crate::told::ToldError;
@@ -31,6 +32,8 @@ pub struct Node {
     pub identity: Identity,
     pub directory: LiveDirectory,
     pub standing: Standing,
+    /// Where it has the texts of interface descriptions from.
+    pub texts: TextSource,
     pub drain: Drain,
     pub readiness: Readiness,
     pub counters: Counters,
@@ -140,6 +143,7 @@ impl Node {
             identity,
             directory,
             standing,
+            texts: TextSource::default(),
             drain: Drain::new(readiness.clone()),
             readiness,
             counters: Counters::default(),

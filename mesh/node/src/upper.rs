@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tonic::transport::{Channel, Endpoint};
 
+use crate::catalogue::FromAbove;
 use crate::feed::follow::Following;
 use crate::feed::heed;
 use crate::node::{Node, NodeError};
@@ -57,6 +58,7 @@ pub fn start_uplink<A: Accept>(
         seed: random.random(),
     });
     keep_readiness(node, &name, &uplink);
+    node.texts.set(Arc::new(FromAbove::new(node.clone(), dial(mesh_endpoint))));
     heed::start(node, &name);
     let connect = dial(feed_endpoint);
     let (node, up, seed) = (node.clone(), uplink.up(), random.random());

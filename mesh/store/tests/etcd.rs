@@ -10,6 +10,8 @@ mod faults;
 mod limits;
 #[path = "etcd/outcome.rs"]
 mod outcome;
+#[path = "etcd/storm.rs"]
+mod storm;
 #[path = "etcd/trust.rs"]
 mod trust;
 #[path = "etcd/watching.rs"]

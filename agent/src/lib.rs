@@ -148,7 +148,10 @@ impl Bound {
         let system = &agent.system;
         info!(%system, local = %listens, %admin, "agent listens");
         let directory = node.directory.now();
-        for service in backends.services().filter(|service| directory.service(service).is_none()) {
+        let unknown = backends.services().filter(|service| directory.service(service).is_none());
+        // A node that was told nothing yet knows no service at all.
+        let unknown = unknown.filter(|_| !node.directory.heads().is_empty());
+        for service in unknown {
             warn!(%service, "the directory has no such service, so nobody can ask for it");
         }
         let hub = upper.node.clone();

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mesh_core::directory::{
-    Agency, Cluster, Directory, DirectoryError, LinkKey, Objects, Permission, Service, System,
+    Agency, Cluster, Directory, DirectoryError, DirectoryKey, LinkKey, Objects, Permission,
+    Service, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::MeshDomain;
@@ -51,6 +52,8 @@ struct Arrays {
     permission_sets: Vec<Spanned<PermissionSet>>,
     #[serde(default)]
     link_keys: Vec<Spanned<LinkKey>>,
+    #[serde(default)]
+    directory_keys: Vec<Spanned<DirectoryKey>>,
 }
 
 /// One file while it is read: errors are told with its lines.
@@ -101,14 +104,15 @@ impl Written {
 
     /// This, and what `other` says besides.
     pub fn join(mut self, other: Self) -> Result<Self, SourceError> {
-        let Objects { clusters, agencies, systems, services, permissions, link_keys, .. } =
-            other.objects;
+        let Objects { clusters, agencies, systems, services, permissions, .. } = other.objects;
+        let (link_keys, directory_keys) = (other.objects.link_keys, other.objects.directory_keys);
         self.objects.clusters.extend(clusters);
         self.objects.agencies.extend(agencies);
         self.objects.systems.extend(systems);
         self.objects.services.extend(services);
         self.objects.permissions.extend(permissions);
         self.objects.link_keys.extend(link_keys);
+        self.objects.directory_keys.extend(directory_keys);
         self.marks.extend(other.marks);
         self.check_names()?;
         Ok(self)
@@ -150,6 +154,8 @@ impl Written {
         marks.add("service", arrays.services, &mut into.services, |service| &service.address);
         marks.add("permission", arrays.permissions, &mut into.permissions, |given| &given.id);
         marks.add("link key of", arrays.link_keys, &mut into.link_keys, |key| &key.node);
+        let keys = arrays.directory_keys;
+        marks.add("directory key", keys, &mut into.directory_keys, |key| &key.public_key);
         for set in arrays.permission_sets {
             let offset = set.span().start;
             let set = set.into_inner();

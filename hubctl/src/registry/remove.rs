@@ -66,7 +66,11 @@ fn text(removed: &Removed) -> String {
     let Removed { keys, change_set, state, revision } = removed;
     let gone: String = keys.iter().map(|key| format!("- {key}\n")).collect();
     match revision {
-        Some(revision) => format!("{gone}change set {change_set} is {state}: revision {revision}\n"),
-        None => format!("{gone}change set {change_set} waits: hubctl change approve {change_set}\n"),
+        Some(revision) => {
+            format!("{gone}change set {change_set} is {state}: revision {revision}\n")
+        }
+        None => {
+            format!("{gone}change set {change_set} waits: hubctl change approve {change_set}\n")
+        }
     }
 }

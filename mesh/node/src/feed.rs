@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::{Stream, StreamExt as _, stream};
 use mesh_core::directory::history::Head;
 use mesh_core::directory::scope::Scope;
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::NodeName;
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_proto::directory::read_follow;
@@ -26,7 +27,7 @@ use crate::directory::{Follower, LiveDirectory};
 pub(crate) mod follow;
 pub mod heartbeats;
 pub(crate) mod heed;
-mod taking;
+pub(crate) mod taking;
 
 /// What a follower sends: a head for each scope that it has.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -94,7 +95,7 @@ struct Telling {
     follower: Follower,
     /// Who it is. A peer that the directory no longer lets in is told no more of it.
     peer: PeerIdentity,
-    changed: watch::Receiver<Head>,
+    changed: watch::Receiver<DirectoryPosition>,
     directory: LiveDirectory,
     ready: VecDeque<FeedEvent>,
     _place: Place,

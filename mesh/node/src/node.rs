@@ -183,8 +183,8 @@ impl Node {
         }))
     }
 
-    /// The same for the node above. One that was told nothing yet has only its certificate to go by:
-    /// chain and name, which the handshake has checked.
+    /// The same for the node above. A node that was told nothing yet has only a certificate to go
+    /// by: chain and name, which the handshake has checked.
     pub(crate) fn admit_upper(&self) -> AdmitKey {
         let (node, AdmitKey(admit)) = (self.clone(), self.admit_key());
         AdmitKey(Arc::new(move |peer| !node.is_told() || admit(peer)))
@@ -195,8 +195,8 @@ impl Node {
         self.directory.heads().contains_key(&Scope::Nation)
     }
 
-    /// Completes when the directory no longer lets `peer` in: its key was removed, or its system has
-    /// moved. A connection is as old as its handshake, and the handshake asks only once.
+    /// Completes when the directory no longer lets `peer` in: its key was removed, or its system
+    /// has moved. A connection is as old as its handshake, and the handshake asks only once.
     pub(crate) async fn until_revoked(&self, peer: &PeerIdentity) {
         let mut changed = self.directory.changed();
         loop {

@@ -62,7 +62,10 @@ struct Refusal {
 pub enum Stale {
     #[error("this node has not been told the directory yet: look at its link to the node above")]
     NeverHeard,
-    #[error("no heartbeat of the centre came for {} s: look at the link to the node above", .0.as_secs())]
+    #[error(
+        "no heartbeat of the centre came for {} s: look at the link to the node above",
+        .0.as_secs()
+    )]
     Silent(Duration),
 }
 
@@ -252,9 +255,9 @@ impl State {
     }
 }
 
-/// Nothing is, until services say so.
-fn is_sensitive(_directory: &Directory, _header: &RequestHeader) -> bool {
-    false
+/// A service that this node does not know is none that it serves.
+fn is_sensitive(directory: &Directory, header: &RequestHeader) -> bool {
+    directory.service(&header.service).is_some_and(|service| service.sensitive)
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ pub enum ToldError {
 }
 
 impl Told {
-    /// For a node that starts: takes its files for itself. What is wrong with them is set aside, and
-    /// the node is told anew by the one above.
+    /// For a node that starts: takes its files for itself. What is wrong with them is set aside,
+    /// and the node is told anew by the one above.
     pub fn open(
         section: &DirectorySection,
         named: &Named,
@@ -142,3 +142,6 @@ fn replay(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,18 +40,22 @@ pub async fn record(bed: &Bed) -> Told {
     let mut told = Vec::new();
     loop {
         let event = events.message().await.expect("a feed").expect("it goes on");
-        if matches!(event.kind, Some(Kind::Heartbeat(_))) {
-            continue;
-        }
-        let more = event.more;
+        let is_heartbeat = matches!(event.kind, Some(Kind::Heartbeat(_)));
         told.push(event);
-        if !more {
+        if is_heartbeat {
             return told;
         }
     }
 }
 
+/// As it was told, with its heartbeat said again and again, as by somebody who has only that.
+pub fn repeated(told: &Told) -> Told {
+    let beat = told.last().cloned().into_iter();
+    told.iter().cloned().chain(beat.clone()).chain(beat.clone()).chain(beat).collect()
+}
+
 /// A key, and the mesh in which it signs.
+#[derive(Debug)]
 pub struct Signer {
     pair: Ed25519KeyPair,
     mesh: MeshDomain,

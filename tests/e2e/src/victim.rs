@@ -25,8 +25,8 @@ pub struct Victim {
 }
 
 impl Victim {
-    /// Copies what `node` has on disk to `name` below the test's folder, lets `spoil` change it, and
-    /// starts the node there, to dial `upper`, with more `swaps` in its configuration.
+    /// Copies what `node` has on disk to `name` below the test's folder, lets `spoil` change it,
+    /// and starts the node there, to dial `upper`, with more `swaps` in its configuration.
     pub fn start(
         bed: &Bed,
         (node, name): (&str, &str),

@@ -20,4 +20,6 @@ pub use identifiers::{
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
 };
-pub use registry::{body, check_body, check_entry, entry, heads, heartbeat, page, scope_snapshot};
+pub use registry::{
+    body, check_body, check_entry, entry, heads, heartbeat, page, scope_snapshot, signature,
+};

@@ -23,7 +23,7 @@ const TIME_KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// Takes what comes. See the module.
 #[derive(Debug)]
-pub(super) struct Taking {
+pub(crate) struct Taking {
     directory: LiveDirectory,
     standing: Standing,
     /// `None` for a node that keeps nothing.
@@ -42,7 +42,8 @@ pub(super) enum Refused {
     #[error("the directory was told in two versions: {0}")]
     Split(#[from] mesh_core::split_view::SplitView),
     #[error(
-        "the centre is at revision {epoch}.{revision}, and the node above did not tell what led there"
+        "the centre is at revision {epoch}.{revision}, and the node above did not tell what led \
+         there"
     )]
     Withheld { epoch: u64, revision: u64 },
     #[error("more than {limit} events belong together")]
@@ -72,6 +73,7 @@ impl Taking {
             let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.check_floor(&group)?;
         }
+        let before = reach(&self.directory);
         let directory = self.directory.clone();
         // Signatures and large snapshots take their time.
         let taking = move || {
@@ -85,7 +87,10 @@ impl Taking {
         let directory = self.directory.clone();
         self.keep(move |kept| kept.keep(&group, || whole(&directory))).await;
         let (epoch, revision) = reach(&self.directory);
-        info!(epoch, revision, "directory taken");
+        // A newer snapshot of what is here only makes it shorter.
+        if before != (epoch, revision) {
+            info!(epoch, revision, "directory taken");
+        }
         Ok(())
     }
 
@@ -114,7 +119,8 @@ impl Taking {
                         "this node is at revision {epoch}.{revision}, ahead of the node above: it \
                          waits until that one has caught up"
                     );
-                    warn!(why, "the node above is behind");
+                    // A node above that lags for so long shows what was true once.
+                    warn!(security = true, why, "the node above is behind");
                     self.standing.refused(why);
                 }
                 Ok(false)
@@ -136,20 +142,26 @@ impl Taking {
         if is_old_news {
             return;
         }
-        self.beat = Some((position, Instant::now()));
-        self.keep(move |kept| kept.keep_heartbeat(&heartbeat)).await;
+        if self.keep(move |kept| kept.keep_heartbeat(&heartbeat)).await {
+            self.beat = Some((position, Instant::now()));
+        }
     }
 
-    /// Writes, and tells operators how that went.
-    async fn keep(&self, write: impl FnOnce(&mut Kept) -> std::io::Result<()> + Send + 'static) {
-        let Some(kept) = self.kept.clone() else { return };
+    /// Writes, and tells operators how that went. Answers whether it is done.
+    async fn keep(
+        &self,
+        write: impl FnOnce(&mut Kept) -> std::io::Result<()> + Send + 'static,
+    ) -> bool {
+        let Some(kept) = self.kept.clone() else { return true };
         let written =
             blocking(move || write(&mut kept.lock().unwrap_or_else(PoisonError::into_inner)));
         let written = written.await.map_err(|error| sentence(&error));
         if let Err(why) = &written {
             warn!(why, "what this node was told cannot be kept on disk: it tries again");
         }
+        let done = written.is_ok();
         self.standing.kept(written);
+        done
     }
 }
 
@@ -176,4 +188,29 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         // The runtime stops: whoever waits for this is about to be dropped.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Takes `events` as they would come on a feed; for tests of what becomes of them.
+#[cfg(test)]
+pub(crate) async fn tell(
+    directory: LiveDirectory,
+    standing: Standing,
+    kept: Option<Kept>,
+    events: Vec<FeedEvent>,
+) -> Result<(), String> {
+    use mesh_proto::wire::directory::v1::feed_event::Kind;
+    let mut taking = Taking::new(directory, standing, kept);
+    let mut group = Vec::new();
+    for event in events {
+        let taken = match event.kind {
+            Some(Kind::Heartbeat(beat)) => taking.heartbeat(beat).await.map(drop),
+            _ => {
+                let more = event.more;
+                group.push(event);
+                if more { Ok(()) } else { taking.group(std::mem::take(&mut group)).await }
+            }
+        };
+        taken.map_err(|refused| refused.to_string())?;
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf as _, Bytes};
 use mesh_core::directory::history::{Head, Untakeable};
 use mesh_core::directory::scope::Scope;
-use mesh_proto::directory::read_scope_snapshot;
+use mesh_proto::directory::{read_entry, read_scope_snapshot};
 use mesh_proto::wire::directory::v1::feed_event::Kind;
 use mesh_proto::wire::directory::v1::{FeedEvent, Heartbeat};
 use mesh_rt::file;
@@ -113,18 +113,32 @@ impl Kept {
         self.floor = Some(Floor(heads));
     }
 
-    /// Refuses a group that would take the node back.
+    /// Refuses a group that would take the node back: one that lays a scope out, and does not lead
+    /// as far as the node had been.
     pub(crate) fn check_floor(&self, group: &[FeedEvent]) -> Result<(), NotTaken> {
-        let Some(floor) = &self.floor else { return Ok(()) };
+        let Some(Floor(floor)) = &self.floor else { return Ok(()) };
+        let mut reached: BTreeMap<Scope, Head> = BTreeMap::new();
         for event in group {
-            let Some(Kind::Snapshot(snapshot)) = &event.kind else { continue };
-            let read = read_scope_snapshot(&snapshot.body)?;
-            let Some(have) = floor.0.get(&read.scope) else { continue };
-            let offered =
-                Head { epoch: read.epoch, revision: read.revision, hash: read.entry_hash };
+            match &event.kind {
+                Some(Kind::Snapshot(snapshot)) => {
+                    let read = read_scope_snapshot(&snapshot.body)?;
+                    let (epoch, revision) = (read.epoch, read.revision);
+                    reached.insert(read.scope, Head { epoch, revision, hash: read.entry_hash });
+                }
+                Some(Kind::Entry(entry)) => {
+                    let entry = read_entry(&entry.body)?;
+                    if let Some(head) = reached.get_mut(&entry.scope) {
+                        (head.epoch, head.revision) = (entry.epoch, entry.revision);
+                    }
+                }
+                Some(Kind::Heartbeat(_)) | None => {}
+            }
+        }
+        for (scope, offered) in reached {
+            let Some(have) = floor.get(&scope) else { continue };
             if (offered.epoch, offered.revision) < (have.epoch, have.revision) {
                 let why = Untakeable::Rollback { have: *have, offered };
-                return Err(NotTaken::Untakeable { scope: read.scope, why });
+                return Err(NotTaken::Untakeable { scope, why });
             }
         }
         Ok(())

@@ -37,7 +37,10 @@ pub const REGISTRATION: Group = Group {
             name: "maintenance_of_broker_refused",
             why: "the centre is no service, so it has no state that could be maintenance",
         },
-        LeftOut { name: "rbac_forbidden", why: "operators have no roles yet; they come with enrolment" },
+        LeftOut {
+            name: "rbac_forbidden",
+            why: "operators have no roles yet; they come with enrolment",
+        },
     ],
     breaks_links: false,
 };

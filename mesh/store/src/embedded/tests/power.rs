@@ -10,8 +10,8 @@ use super::super::{Embedded, SteadyClock};
 use super::medium::Medium;
 use super::{held, open, put};
 
-const SEEDS: u64 = 60;
-const SEEDS_LONG: u64 = 5_000;
+const SEEDS: u64 = 40;
+const SEEDS_LONG: u64 = 1_000;
 
 #[tokio::test]
 async fn a_power_cut_keeps_what_was_answered() {

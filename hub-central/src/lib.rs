@@ -7,19 +7,21 @@
 mod config;
 mod registry;
 mod route;
-mod signed;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::directory::Directory;
+use mesh_core::change_set::Rules;
+use mesh_core::directory::{Directory, Objects};
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, NodeName};
+use mesh_node::directory::LiveDirectory;
 use mesh_node::feed::heartbeats;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
 use mesh_node::{Knows, Named, Node, NodeError, NodeFiles, Standing, Who};
+use mesh_registry::place::OpenStore;
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
@@ -28,7 +30,8 @@ use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
 
 pub use self::config::Config;
-use self::registry::Registry;
+pub use self::registry::OpenError;
+use self::registry::{Desk, Opened, Registry};
 use self::route::Centre;
 
 /// The name and version that the program shows.
@@ -38,9 +41,10 @@ pub const PROGRAM: Program = Program { name: "hub-central", version: env!("CARGO
 #[derive(Debug)]
 pub struct Bound {
     node: Node,
-    directory_file: PathBuf,
     lower: Lower,
     operators: Operators,
+    registry: Registry,
+    kept: OpenStore,
     grace: Duration,
 }
 
@@ -49,6 +53,16 @@ struct Loaded {
     node: Node,
     below: Trust,
     operators: Trust,
+    rules: Rules,
+}
+
+/// A centre that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Registry(#[from] OpenError),
 }
 
 /// The whole life of the program.
@@ -61,35 +75,43 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
 
 impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
-        Loaded::read(self).map(drop).map_err(CmdError::usage)
+        // A running centre has the store, so that it cannot be opened; all else is loaded.
+        self.registry.is_there().map_err(CmdError::usage)?;
+        registry::signer(&self.directory).map_err(CmdError::usage)?;
+        let (mesh, position) = (self.mesh.domain().clone(), DirectoryPosition::default());
+        let empty = Directory::build(mesh, position, Objects::default());
+        let empty = LiveDirectory::in_memory(empty.map_err(CmdError::failure)?);
+        Loaded::read(self, empty).map(drop).map_err(CmdError::usage)
     }
 }
 
 impl Loaded {
-    fn read(config: &Config) -> Result<Self, NodeError> {
+    fn read(config: &Config, directory: LiveDirectory) -> Result<Self, StartError> {
         let Config { mesh, tls, limits, .. } = config;
         let files = NodeFiles { mesh: mesh.domain(), tls };
         let named = Named::load(&PROGRAM, files, &Who::Node(NodeName::Centre))?;
-        let directory = signed::load(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let standing = Standing::at_the_centre(Arc::clone(&clock));
         let mut node = Node::new(named, Knows { directory, standing }, clock);
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
-        let below = Trust::load(&tls.trust_file)?;
-        let operators = Trust::load(&config.admin.trust_file)?;
-        Ok(Self { node, below, operators })
+        let below = Node::trust(&tls.trust_file)?;
+        let operators = Node::trust(&config.admin.trust_file)?;
+        Ok(Self { node, below, operators, rules: registry::rules(&config.registry)? })
     }
 }
 
 impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any.
-    pub async fn build(config: Config) -> Result<Self, NodeError> {
-        let Loaded { node, below, operators } = Loaded::read(&config)?;
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let Config { registry, directory, mesh, .. } = &config;
+        let opened = Opened::read(registry, directory, mesh.domain()).await?;
+        let Opened { kept, directory, head_written } = opened;
+        let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
-        let (directory_file, grace) = (config.directory_file, config.drain.grace());
-        Ok(Self { node, directory_file, lower, operators, grace })
+        let registry = Registry::new(Desk::new(node.clone(), kept.store(), rules, head_written));
+        Ok(Self { node, lower, operators, registry, kept, grace: config.drain.grace() })
     }
 
     /// Where cluster hubs and edge agents dial.
@@ -106,20 +128,22 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, directory_file, lower, operators, grace } = self;
+        let Self { node, lower, operators, registry, kept, grace } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%mesh, %admin, "centre listens");
         let sides = Sides {
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
-            registry: Some(Arc::new(Registry::new(node.clone(), directory_file))),
+            registry: Some(Arc::new(registry)),
             ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         heartbeats::start(&node);
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
-        Ok(served.until(&node, stop, grace).await)
+        let drained = served.until(&node, stop, grace).await;
+        kept.close().await;
+        Ok(drained)
     }
 }
 

@@ -16,11 +16,12 @@ use mesh_rt::exit::{CmdError, run_main};
 use crate::access::{self, Access};
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
+use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
-use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
+use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs, RemoveArgs};
 use crate::topology::{NodeView, Part, tree};
-use crate::{directory, pki, registry, status, top, topology};
+use crate::{directory, keeping, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -59,6 +60,14 @@ enum Command {
     Top(top::Options),
     /// Make the registry hold what files say
     Apply(ApplyArgs),
+    /// Remove objects; a key of a node or an operator that is removed is revoked
+    Remove(RemoveArgs),
+    /// List, show and decide of change sets
+    #[command(subcommand)]
+    Change(Change),
+    /// Lay the registry out, carry it away and back, and check it
+    #[command(subcommand)]
+    Registry(Keeping),
     /// List what the registry holds
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
@@ -164,6 +173,9 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
             Ok(Told { text: String::new(), complaint: None })
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
+        Command::Remove(args) => registry::remove(&load()?, args, output).await,
+        Command::Change(command) => registry::change(&load()?, command, output).await,
+        Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
@@ -238,7 +250,7 @@ fn completions(shell: Shell) -> Result<Told, CmdError> {
     Ok(Told { text, complaint: None })
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     // A clock before 1970 shows as certificates that never end, which is plain enough.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

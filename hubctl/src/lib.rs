@@ -10,6 +10,7 @@ mod cli;
 pub mod client;
 pub mod config;
 pub mod directory;
+mod keeping;
 mod output;
 mod pki;
 mod registry;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mesh_node::section::{Admin, Limits, Listen};
+use mesh_node::section::{Admin, Limits, Listen, SignedDirectory};
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
 
@@ -10,8 +10,10 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The directory: one snapshot.
-    pub directory_file: PathBuf,
+    pub registry: RegistrySection,
+    /// What the mesh is told is signed; without it, nodes believe the one above.
+    #[serde(default)]
+    pub directory: Option<SignedDirectory>,
     pub mesh: Mesh,
     /// `trust_file` is the root: it vouches for the authorities of clusters and of the edge.
     pub tls: TlsFiles,
@@ -25,6 +27,17 @@ pub struct Config {
     pub drain: Drain,
 }
 
+/// `[registry]`: where the registry is kept, and what a change of it needs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrySection {
+    /// The embedded store: one file, for one process.
+    pub file: PathBuf,
+    /// How many approvals which change needs; without a file, none.
+    #[serde(default)]
+    pub rules_file: Option<PathBuf>,
+}
+
 impl Check for Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
         self.admin.check()?;
@@ -33,9 +46,14 @@ impl Check for Config {
 
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
         let mut files = vec![
-            ("directory_file", &mut self.directory_file),
+            ("registry.file", &mut self.registry.file),
             ("admin.trust_file", &mut self.admin.trust_file),
         ];
+        if let Some(directory) = &mut self.directory {
+            files.push(("directory.key_file", &mut directory.key_file));
+            files.push(("directory.signing_key_file", &mut directory.signing_key_file));
+        }
+        files.extend(self.registry.rules_file.iter_mut().map(|file| ("registry.rules_file", file)));
         files.extend(self.tls.files());
         files
     }
@@ -45,6 +63,9 @@ impl Check for Config {
 mod tests {
     use std::path::Path;
 
+    use mesh_core::change_set::{Action, Rules};
+    use mesh_core::directory::change::ObjectKind;
+
     use super::*;
 
     #[test]
@@ -52,5 +73,18 @@ mod tests {
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/hub-central.toml");
         let config: Config = mesh_rt::config::load(Path::new(example)).expect("it reads");
         assert_eq!(config.limits.exchanges_max.get(), mesh_core::limits::EXCHANGES_MAX);
+    }
+
+    #[test]
+    fn the_example_of_rules_is_one() {
+        let example =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/registry-rules.toml");
+        let text = std::fs::read_to_string(example).expect("it is there");
+        let rules: Rules = toml::from_str(&text).expect("it reads");
+        let needs = |kind, action| rules.of(kind, action);
+        assert_eq!(needs(ObjectKind::LinkKey, Action::Remove), 0, "revoking waits for nobody");
+        assert_eq!(needs(ObjectKind::LinkKey, Action::Add), 1);
+        assert_eq!(needs(ObjectKind::Agency, Action::Add), 2);
+        assert_eq!(needs(ObjectKind::Service, Action::Change), 1);
     }
 }

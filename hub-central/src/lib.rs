@@ -5,18 +5,23 @@
 //! registry, and tells all nodes of each change.
 
 mod config;
+mod descriptions;
 mod registry;
 mod route;
+mod standards;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::directory::Directory;
+use mesh_core::change_set::Rules;
+use mesh_core::directory::{Directory, Objects};
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, NodeName};
+use mesh_node::directory::LiveDirectory;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::{Node, NodeError, NodeFiles};
+use mesh_node::{Node, NodeError};
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
@@ -24,8 +29,10 @@ use mesh_rt::telemetry;
 use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
 
-pub use self::config::Config;
-use self::registry::Registry;
+pub use self::config::{Config, RegistrySection};
+use self::descriptions::Descriptions;
+pub use self::registry::OpenError;
+use self::registry::{Desk, Kept, Opened, Registry};
 use self::route::Centre;
 
 /// The name and version that the program shows.
@@ -37,6 +44,8 @@ pub struct Bound {
     node: Node,
     lower: Lower,
     operators: Operators,
+    registry: Registry,
+    kept: Kept,
     grace: Duration,
 }
 
@@ -45,6 +54,16 @@ struct Loaded {
     node: Node,
     below: Trust,
     operators: Trust,
+    rules: Rules,
+}
+
+/// A centre that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error(transparent)]
+    Registry(#[from] OpenError),
 }
 
 /// The whole life of the program.
@@ -57,31 +76,40 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
 
 impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
-        Loaded::read(self).map(drop).map_err(CmdError::usage)
+        // A running centre has the store, so that it cannot be opened; all else is loaded.
+        registry::check(&self.registry).map_err(CmdError::usage)?;
+        let (mesh, position) = (self.mesh.domain().clone(), DirectoryPosition::default());
+        let empty = Directory::build(mesh, position, Objects::default());
+        let empty = LiveDirectory::in_memory(empty.map_err(CmdError::failure)?);
+        Loaded::read(self, empty).map(drop).map_err(CmdError::usage)
     }
 }
 
 impl Loaded {
-    fn read(config: &Config) -> Result<Self, NodeError> {
-        let Config { mesh, tls, limits, .. } = config;
-        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
+    fn read(config: &Config, directory: LiveDirectory) -> Result<Self, StartError> {
+        let Config { tls, limits, .. } = config;
         let clock = Arc::new(SystemClock);
-        let mut node = Node::build(&PROGRAM, files, clock, |_| Ok(NodeName::Centre))?;
+        let mut node = Node::with_directory(&PROGRAM, tls, directory, clock, NodeName::Centre)?;
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
-        let below = Trust::load(&tls.trust_file)?;
-        let operators = Trust::load(&config.admin.trust_file)?;
-        Ok(Self { node, below, operators })
+        let below = Node::trust(&tls.trust_file)?;
+        let operators = Node::trust(&config.admin.trust_file)?;
+        Ok(Self { node, below, operators, rules: registry::rules(&config.registry)? })
     }
 }
 
 impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any.
-    pub async fn build(config: Config) -> Result<Self, NodeError> {
-        let Loaded { node, below, operators } = Loaded::read(&config)?;
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let Config { registry, directory, mesh, .. } = &config;
+        let opened = Opened::read(registry, directory.as_ref(), mesh.domain()).await?;
+        let Opened { kept, directory, head_written } = opened;
+        let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
-        Ok(Self { node, lower, operators, grace: config.drain.grace() })
+        node.texts.set(Arc::new(Descriptions::new(node.clone(), kept.store())));
+        let registry = Registry::new(Desk::new(node.clone(), kept.store(), rules, head_written));
+        Ok(Self { node, lower, operators, registry, kept, grace: config.drain.grace() })
     }
 
     /// Where cluster hubs and edge agents dial.
@@ -98,19 +126,21 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, lower, operators, grace } = self;
+        let Self { node, lower, operators, registry, kept, grace } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%mesh, %admin, "centre listens");
         let sides = Sides {
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
-            registry: Some(Arc::new(Registry::new(node.clone()))),
+            registry: Some(Arc::new(registry)),
             ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
-        Ok(served.until(&node, stop, grace).await)
+        let drained = served.until(&node, stop, grace).await;
+        kept.close().await;
+        Ok(drained)
     }
 }
 

@@ -18,7 +18,8 @@ use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
-use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
+use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs};
+use crate::service::{self, ServiceCommand};
 use crate::topology::{NodeView, Part, tree};
 use crate::{directory, pki, registry, status, top, topology};
 
@@ -59,10 +60,16 @@ enum Command {
     Top(top::Options),
     /// Make the registry hold what files say
     Apply(ApplyArgs),
+    /// List, show and decide of change sets
+    #[command(subcommand)]
+    Change(Change),
     /// List what the registry holds
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Look services up, judge them, and decide of them
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Say why a consumer may use a service, or may not
     #[command(subcommand)]
     Access(Access),
@@ -164,8 +171,13 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
             Ok(Told { text: String::new(), complaint: None })
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
+        Command::Change(command) => registry::change(&load()?, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
+        Command::Service(command) => match service::check_files(&command, output).await {
+            Some(told) => told,
+            None => service::run(&load()?, &nodes, command, output).await,
+        },
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
@@ -238,7 +250,7 @@ fn completions(shell: Shell) -> Result<Told, CmdError> {
     Ok(Told { text, complaint: None })
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     // A clock before 1970 shows as certificates that never end, which is plain enough.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

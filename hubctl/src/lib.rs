@@ -13,6 +13,7 @@ pub mod directory;
 mod output;
 mod pki;
 mod registry;
+mod service;
 pub mod status;
 mod top;
 pub mod topology;

@@ -8,8 +8,11 @@ use std::time::SystemTime;
 
 use mesh_certs::local::{Issued, LocalPki, PkiError};
 use mesh_core::directory::{Directory, DirectoryError, LinkKey};
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
 use mesh_proto::directory::write_snapshot;
+use mesh_proto::wire::registry::v1::EpochBegun;
+use mesh_registry::lay::{Beginning, LayError, lay_file_blocking};
 
 use crate::plan::{Agent, Answers, Plan, Program, ProgramName};
 use crate::ports::{Ports, Reserved};
@@ -73,6 +76,8 @@ pub enum LayoutError {
     Pki(#[from] PkiError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    #[error("the registry cannot be laid out")]
+    Registry(#[from] LayError),
     #[error("the plan has an agent for {system}, which is not among its systems")]
     NoSystem { system: String },
 }
@@ -178,7 +183,12 @@ impl Layout {
         self.nodes.iter().find(|node| node.name.to_string() == name)
     }
 
-    /// The centre's copy of the directory.
+    /// The registry, which the centre keeps.
+    pub fn registry_file(&self) -> PathBuf {
+        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
+    }
+
+    /// The centre's copy of the directory as it begins.
     pub fn directory_file(&self) -> PathBuf {
         self.dir.join("nodes").join(NodeName::Centre.to_string()).join("directory.pb")
     }
@@ -193,6 +203,12 @@ impl Layout {
         let objects = plan.objects(all.map(key).collect());
         Directory::build(self.mesh.clone(), plan.position, objects.clone())?;
         let bytes = write_snapshot(&self.mesh, plan.position, &objects);
+        let DirectoryPosition { epoch, revision, .. } = plan.position;
+        let reason = "the nation was laid out".into();
+        let begun = EpochBegun { epoch, reason, ..EpochBegun::default() };
+        let objects = objects.into_by_key();
+        let registry = Beginning::of(self.mesh.clone(), (epoch, revision), &objects, begun)?;
+        lay_file_blocking(&self.registry_file(), registry)?;
         // Each its own copy, as on machines of their own.
         self.nodes.iter().try_for_each(|node| write(&node.directory, &bytes))
     }
@@ -210,7 +226,10 @@ impl Layout {
             text.push_str(&line);
             text.push('\n');
         };
-        line(format!("directory_file = {:?}", node.directory));
+        match node.name {
+            NodeName::Centre => line(format!("[registry]\nfile = {:?}", self.registry_file())),
+            _ => line(format!("directory_file = {:?}", node.directory)),
+        }
         line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
         line(format!("\n[tls]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}"));
         line(format!("trust_file = {trust:?}"));

@@ -10,7 +10,8 @@ use mesh_rt::exit::CmdError;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::list::{attribute, home, value, within};
+use super::json::value;
+use super::list::{attribute, home, within};
 use super::{Kind, Registry, centre};
 use crate::config::Config;
 use crate::output::{Columns, Format, Told, printable};

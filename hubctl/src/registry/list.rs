@@ -8,8 +8,8 @@ use mesh_core::node::Home;
 use mesh_rt::exit::CmdError;
 use serde_json::Value;
 
+use super::json::value;
 use super::{Kind, Registry, centre};
-use crate::agreement;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told};
 
@@ -33,21 +33,6 @@ pub(crate) async fn get(config: &Config, args: GetArgs, format: Format) -> Resul
     let values: Vec<Value> = objects.iter().map(|object| value(object)).collect();
     let directory = registry.directory()?;
     Ok(Told::new(format, &values, |_| table(kind, &objects, &Counted::of(&registry, &directory))))
-}
-
-/// An object as its source has it.
-pub(super) fn value(object: &Object) -> Value {
-    let value = match object {
-        Object::Cluster(cluster) => serde_json::to_value(cluster),
-        Object::Agency(agency) => serde_json::to_value(agency),
-        Object::System(system) => serde_json::to_value(system),
-        Object::Service(service) => serde_json::to_value(service),
-        Object::Permission(given) => serde_json::to_value(given),
-        Object::Agreement(agreement) => Ok(agreement::value(agreement)),
-        Object::LinkKey(key) => serde_json::to_value(key),
-        Object::DirectoryKey(key) => serde_json::to_value(key),
-    };
-    value.unwrap_or_default()
 }
 
 /// How many objects name another one.

@@ -119,6 +119,12 @@ impl LiveDirectory {
         Self::of(Snapshot { directory, head }, None)
     }
 
+    /// Begins with `directory`, whose history stands at `head`, and keeps it in memory alone: for
+    /// the centre, whose store keeps it.
+    pub fn at(directory: Directory, head: Head) -> Self {
+        Self::of(Snapshot { directory, head }, None)
+    }
+
     fn of(snapshot: Snapshot, file: Option<PathBuf>) -> Self {
         let Snapshot { directory, head } = snapshot;
         let snapshot = write_snapshot(directory.mesh(), head, &directory.objects());

@@ -80,6 +80,18 @@ impl Node {
         let NodeFiles { mesh, tls, directory } = files;
         let directory = LiveDirectory::load(directory, mesh)?;
         let node = name(&directory.now())?;
+        Self::with_directory(program, tls, directory, clock, node)
+    }
+
+    /// As [`Self::build`], of a directory that is here already.
+    pub fn with_directory(
+        program: &Program,
+        tls: &TlsFiles,
+        directory: LiveDirectory,
+        clock: Arc<dyn Clock>,
+        node: NodeName,
+    ) -> Result<Self, NodeError> {
+        let mesh = &directory.now().mesh().clone();
         let identity = Identity::load(&tls.chain_file, &tls.key_file)?;
         let file = tls.chain_file.display().to_string();
         let described = identity

@@ -137,6 +137,7 @@ impl Operators {
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
             catalogue: Some(Arc::new(Catalogue::new(node.clone()))),
+            admits: self.trust.is_some().then(|| node.admit_key()),
             registry,
         };
         let (stop, stopped) = oneshot::channel::<()>();

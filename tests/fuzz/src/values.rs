@@ -20,6 +20,4 @@ pub use identifiers::{
 pub use names::{
     digest, exchange_id, hop, method, node, path, reason, service, system, template, text,
 };
-pub use registry::{
-    check_commit, check_entry, commit, entry, heads, heartbeat, page, scope_snapshot,
-};
+pub use registry::{body, check_body, check_entry, entry, heads, heartbeat, page, scope_snapshot};

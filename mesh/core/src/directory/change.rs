@@ -13,7 +13,7 @@ use crate::exchange::Digest;
 use crate::id::{ClusterId, PermissionId};
 
 /// Changes that are committed together at most.
-pub const CHANGES_MAX: usize = 100;
+pub const CHANGES_MAX: usize = 90;
 
 /// Names one object of a directory, such as `cluster/health`. The order of keys is the order in
 /// which objects can be put: what others name comes before those that name it.

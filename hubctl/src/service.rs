@@ -1,5 +1,5 @@
-//! `hubctl service`: what a service offers and where it stands in its life, what the standards say of
-//! it, and what its provider or the registrar decides.
+//! `hubctl service`: what a service offers and where it stands in its life, what the standards say
+//! of it, and what its provider or the registrar decides.
 
 mod attach;
 mod check;

@@ -20,6 +20,7 @@ use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
 use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs, RemoveArgs};
+use crate::service::{self, ServiceCommand};
 use crate::topology::{NodeView, Part, tree};
 use crate::{directory, keeping, pki, registry, status, top, topology};
 
@@ -72,6 +73,9 @@ enum Command {
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Look services up, judge them, and decide of them
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Say why a consumer may use a service, or may not
     #[command(subcommand)]
     Access(Access),
@@ -178,6 +182,10 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
+        Command::Service(command) => match service::check_files(&command, output).await {
+            Some(told) => told,
+            None => service::run(&load()?, &nodes, command, output).await,
+        },
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)

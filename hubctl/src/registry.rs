@@ -19,7 +19,7 @@ use mesh_proto::directory::read_object;
 use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
 use mesh_rt::exit::CmdError;
 
-pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::apply::{ApplyArgs, Making, apply, make};
 pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
 pub(crate) use self::json::value;
@@ -139,7 +139,7 @@ impl Registry {
     }
 
     /// The objects put together.
-    fn directory(&self) -> Result<Directory, CmdError> {
+    pub(crate) fn directory(&self) -> Result<Directory, CmdError> {
         let objects = self.objects.values().cloned().collect();
         Directory::build(self.mesh.clone(), self.head.position(), objects)
             .map_err(CmdError::failure)

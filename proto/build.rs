@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "mesh/exchange/v1/exchange.proto",
     "mesh/link/v1/link.proto",
     "mesh/directory/v1/directory.proto",
     "mesh/admin/v1/admin.proto",
     "mesh/registry/v1/registry.proto",
+    "mesh/catalogue/v1/catalogue.proto",
 ];
 
 /// Large messages that few frames carry: boxed, so that every frame does not pay for their size.

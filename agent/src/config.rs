@@ -8,6 +8,7 @@ use http::uri::{Authority, Scheme, Uri};
 use mesh_core::address::{ServiceAddress, SystemAddress};
 use mesh_core::limits::DEADLINE_MAX;
 use mesh_core::operation::RequestPath;
+use mesh_node::section::DirectorySection;
 use mesh_rt::config::{Admin, Check, Drain, Log, Mesh, TlsFiles, loopback};
 use serde::Deserialize;
 
@@ -17,9 +18,8 @@ use serde::Deserialize;
 pub struct Config {
     /// The system that the agent stands beside: the only one that it asks and answers for.
     pub system: SystemAddress,
-    /// The directory: one snapshot.
-    pub directory_file: PathBuf,
     pub mesh: Mesh,
+    pub directory: DirectorySection,
     /// `trust_file` is the authority that vouches for the upper neighbour, and for nobody else.
     pub tls: TlsFiles,
     pub upper: Upper,
@@ -80,6 +80,7 @@ pub struct ParseUrlError {
 
 impl Check for Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
+        self.directory.check()?;
         self.admin.check()?;
         loopback("local.listen", self.local.listen)?;
         let Self { system, mesh, backends, .. } = self;
@@ -98,9 +99,13 @@ impl Check for Config {
     }
 
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
-        let mut files = vec![("directory_file", &mut self.directory_file)];
+        let mut files = vec![("directory.key_file", &mut self.directory.key_file)];
         files.extend(self.tls.files());
         files
+    }
+
+    fn folders(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        vec![("directory.state_dir", &mut self.directory.state_dir)]
     }
 }
 
@@ -177,7 +182,7 @@ mod tests {
     use super::*;
 
     const WHOLE: &str = r#"system = "ir/gov/tax/debts"
-directory_file = "directory.pb"
+directory = { key_file = "directory.pem", state_dir = "state" }
 [mesh]
 id = "ir"
 domain = "mesh.ir"
@@ -219,7 +224,10 @@ url = "http://registry"
         assert_eq!(second.timeout(), None);
         let files = config.files();
         let names: Vec<_> = files.iter().map(|(field, _)| *field).collect();
-        assert_eq!(names, ["directory_file", "tls.chain_file", "tls.key_file", "tls.trust_file"]);
+        assert_eq!(
+            names,
+            ["directory.key_file", "tls.chain_file", "tls.key_file", "tls.trust_file"]
+        );
         assert!(files.iter().all(|(_, path)| Path::new(path).is_absolute()), "{files:?}");
     }
 

@@ -24,12 +24,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::directory::Directory;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::operators::{Operators, Sides};
+use mesh_node::told::{Kept, Tell, Told};
 use mesh_node::upper::{Upper, start_uplink};
-use mesh_node::{Node, NodeError, NodeFiles};
-use mesh_rt::clock::SystemClock;
+use mesh_node::{Named, Node, NodeError, NodeFiles, Who};
+use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
@@ -53,6 +53,7 @@ pub const PROGRAM: Program = Program { name: "agent", version: env!("CARGO_PKG_V
 #[derive(Debug)]
 pub struct Bound {
     node: Node,
+    kept: Option<Kept>,
     agent: Agent,
     local: Local,
     upper: Upper,
@@ -65,6 +66,7 @@ pub struct Bound {
 /// What an agent is made of before it binds anything.
 struct Loaded {
     node: Node,
+    kept: Option<Kept>,
     upper: Upper,
 }
 
@@ -79,28 +81,26 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
 
 impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
-        Loaded::read(self).map(drop).map_err(CmdError::usage)
+        Loaded::read(self, Told::look).map(drop).map_err(CmdError::usage)
     }
 }
 
 impl Loaded {
-    fn read(config: &Config) -> Result<Self, NodeError> {
-        let Config { system, mesh, tls, directory_file, .. } = config;
-        let files = NodeFiles { mesh: mesh.domain(), tls, directory: directory_file };
-        let name = |directory: &Directory| {
-            let home = directory.home(system).ok_or_else(|| NodeError::NoSystem {
-                file: directory_file.display().to_string(),
-                system: system.to_string(),
-            })?;
-            Ok(NodeName::Agent { system: system.clone(), home })
-        };
-        let node = Node::build(&PROGRAM, files, Arc::new(SystemClock), name)?;
+    fn read(config: &Config, told: Tell) -> Result<Self, NodeError> {
+        let Config { system, mesh, tls, .. } = config;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let files = NodeFiles { mesh: mesh.domain(), tls };
+        let named = Named::load(&PROGRAM, files, &Who::AgentOf(system))?;
+        let Told { knows, kept } = told(&config.directory, &named, &clock)?;
+        let node = Node::new(named, knows, clock);
+        // Where its home is, its certificate says; the directory lets it in there or not.
         let upper = match &node.me.node {
             NodeName::Agent { home: Home::Cluster(cluster), .. } => NodeName::Hub(cluster.clone()),
             _ => NodeName::Centre,
         };
         let trust = Trust::load(&tls.trust_file)?;
-        Ok(Self { node, upper: Upper { address: config.upper.address, node: upper, trust } })
+        let upper = Upper { address: config.upper.address, node: upper, trust };
+        Ok(Self { node, kept, upper })
     }
 }
 
@@ -108,7 +108,7 @@ impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes exchange
     /// ids, so two agents must not share a seed.
     pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
-        let Loaded { node, upper } = Loaded::read(&config)?;
+        let Loaded { node, kept, upper } = Loaded::read(&config, Told::open)?;
         let address = config.local.listen;
         let local = Local::bind(address).await.map_err(|source| NodeError::Listen {
             field: "local.listen",
@@ -126,7 +126,7 @@ impl Bound {
             spawn: node.spawn(),
         };
         let (backends, grace) = (Backends::new(config.backends), config.drain.grace());
-        Ok(Self { node, agent, local, upper, operators, backends, grace, random })
+        Ok(Self { node, kept, agent, local, upper, operators, backends, grace, random })
     }
 
     /// Where the system's programs ask.
@@ -143,18 +143,21 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, agent, local, upper, operators, backends, grace, mut random } = self;
+        let Self { node, kept, agent, local, upper, operators, backends, grace, mut random } = self;
         let (listens, admin) = (local.local_addr(), operators.local_addr());
         let system = &agent.system;
         info!(%system, local = %listens, %admin, "agent listens");
         let directory = node.directory.now();
-        for service in backends.services().filter(|service| directory.service(service).is_none()) {
+        let unknown = backends.services().filter(|service| directory.service(service).is_none());
+        // A node that was told nothing yet knows no service at all.
+        let unknown = unknown.filter(|_| !node.directory.heads().is_empty());
+        for service in unknown {
             warn!(%service, "the directory has no such service, so nobody can ask for it");
         }
         let hub = upper.node.clone();
         let pulse = Pulse::new(backends.all(), Arc::clone(&node.clock));
         let provider = Arc::new(Provider::new(agent.clone(), backends));
-        let uplink = start_uplink(&node, upper, provider, random.random())?;
+        let uplink = start_uplink(&node, (upper, kept), provider, random.random())?;
         let consumer = Consumer::new(agent, Arc::clone(&uplink), hub.clone(), random);
         let services_away = pulse.services_away();
         let upper = Some((hub, Arc::clone(&uplink)));

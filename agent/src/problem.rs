@@ -193,7 +193,7 @@ mod tests {
             // An operator who changes the registry is a caller too.
             let callers = matches!(reason.kind(), Kind::Forbidden | Kind::Conflict)
                 || reason.mender() == Mender::Consumer
-                || *reason == Reason::RegistryRefused;
+                || matches!(*reason, Reason::RegistryRefused | Reason::DescriptionUnknown);
             assert_eq!(status.is_client_error(), callers, "{reason}: {status}");
             if reason.retry_after().is_some() {
                 assert!(matches!(status.as_u16(), 502..=504), "{reason}: {status}");

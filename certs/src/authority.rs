@@ -395,7 +395,7 @@ fn serial() -> Result<Serial, AuthorityError> {
     Ok(Serial(bytes))
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> Digest {
+fn sha256(bytes: &[u8]) -> Digest {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     Digest(digest.as_ref().try_into().expect("SHA-256 gives 32 bytes"))
 }

@@ -10,10 +10,9 @@
 
 use std::path::{Path, PathBuf};
 
-use mesh_core::exchange::Digest;
 use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData as _};
 
-use crate::authority::{AuthorityError, sha256};
+use crate::authority::AuthorityError;
 use crate::file::{Readers, make_directory, write_new};
 use crate::local::PkiError;
 
@@ -25,8 +24,8 @@ pub struct DirectoryKey {
     pub key_file: PathBuf,
     /// The public half, as it stands in `key_file`.
     pub public_pem: String,
-    /// SHA-256 of the SubjectPublicKeyInfo: the key's name.
-    pub spki_sha256: Digest,
+    /// The same as 32 bytes: the key's name in the directory.
+    pub public_key: [u8; 32],
 }
 
 impl DirectoryKey {
@@ -38,7 +37,7 @@ impl DirectoryKey {
         let public_pem = key.public_key_pem();
         write_new(&signing_key_file, &key.serialize_pem(), Readers::Owner)?;
         write_new(&key_file, &public_pem, Readers::Everyone)?;
-        let spki_sha256 = sha256(&key.subject_public_key_info());
-        Ok(Self { signing_key_file, key_file, public_pem, spki_sha256 })
+        let public_key = key.der_bytes().try_into().expect("a key of Ed25519 has 32 bytes");
+        Ok(Self { signing_key_file, key_file, public_pem, public_key })
     }
 }

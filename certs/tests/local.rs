@@ -181,5 +181,5 @@ fn a_directory_key_is_two_files_of_which_one_is_private() {
     let again = DirectoryKey::create(&dir);
     assert!(matches!(again, Err(PkiError::File(FileError::Exists { .. }))), "{again:?}");
     let other = DirectoryKey::create(&temp.path().join("next")).unwrap();
-    assert_ne!(other.spki_sha256, key.spki_sha256);
+    assert_ne!(other.public_key, key.public_key);
 }

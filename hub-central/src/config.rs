@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mesh_node::section::{Admin, Limits, Listen};
+use mesh_node::section::{Admin, Limits, Listen, SignedDirectory};
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ pub struct Config {
     /// The directory: one snapshot.
     pub directory_file: PathBuf,
     pub mesh: Mesh,
+    pub directory: SignedDirectory,
     /// `trust_file` is the root: it vouches for the authorities of clusters and of the edge.
     pub tls: TlsFiles,
     pub listen: Listen,
@@ -34,6 +35,8 @@ impl Check for Config {
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
         let mut files = vec![
             ("directory_file", &mut self.directory_file),
+            ("directory.key_file", &mut self.directory.key_file),
+            ("directory.signing_key_file", &mut self.directory.signing_key_file),
             ("admin.trust_file", &mut self.admin.trust_file),
         ];
         files.extend(self.tls.files());

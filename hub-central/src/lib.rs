@@ -7,17 +7,20 @@
 mod config;
 mod registry;
 mod route;
+mod signed;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::directory::Directory;
 use mesh_core::node::{Home, NodeName};
+use mesh_node::feed::heartbeats;
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
-use mesh_node::{Node, NodeError, NodeFiles};
-use mesh_rt::clock::SystemClock;
+use mesh_node::{Knows, Named, Node, NodeError, NodeFiles, Standing, Who};
+use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
@@ -35,6 +38,7 @@ pub const PROGRAM: Program = Program { name: "hub-central", version: env!("CARGO
 #[derive(Debug)]
 pub struct Bound {
     node: Node,
+    directory_file: PathBuf,
     lower: Lower,
     operators: Operators,
     grace: Duration,
@@ -64,9 +68,12 @@ impl Rehearse for Config {
 impl Loaded {
     fn read(config: &Config) -> Result<Self, NodeError> {
         let Config { mesh, tls, limits, .. } = config;
-        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
-        let clock = Arc::new(SystemClock);
-        let mut node = Node::build(&PROGRAM, files, clock, |_| Ok(NodeName::Centre))?;
+        let files = NodeFiles { mesh: mesh.domain(), tls };
+        let named = Named::load(&PROGRAM, files, &Who::Node(NodeName::Centre))?;
+        let directory = signed::load(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let standing = Standing::at_the_centre(Arc::clone(&clock));
+        let mut node = Node::new(named, Knows { directory, standing }, clock);
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
         let below = Trust::load(&tls.trust_file)?;
@@ -81,7 +88,8 @@ impl Bound {
         let Loaded { node, below, operators } = Loaded::read(&config)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
-        Ok(Self { node, lower, operators, grace: config.drain.grace() })
+        let (directory_file, grace) = (config.directory_file, config.drain.grace());
+        Ok(Self { node, directory_file, lower, operators, grace })
     }
 
     /// Where cluster hubs and edge agents dial.
@@ -98,16 +106,17 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, lower, operators, grace } = self;
+        let Self { node, directory_file, lower, operators, grace } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%mesh, %admin, "centre listens");
         let sides = Sides {
             lower: Some((lower.peers(), lower.handshakes())),
             expected: Expected(Arc::new(neighbours)),
-            registry: Some(Arc::new(Registry::new(node.clone()))),
+            registry: Some(Arc::new(Registry::new(node.clone(), directory_file))),
             ..Sides::default()
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
+        heartbeats::start(&node);
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
         Ok(served.until(&node, stop, grace).await)

@@ -1,6 +1,7 @@
 //! The registry: what the directories of all nodes are copies of. Operators read and change it; a
 //! change is durable here before anybody is told of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mesh_core::directory::change::{ByKey, Key};
@@ -8,8 +9,8 @@ use mesh_core::directory::history::{Entry, Head};
 use mesh_core::directory::scope::Scope;
 use mesh_core::id::OperatorId;
 use mesh_core::reason::{Problem, Reason};
-use mesh_node::Node;
 use mesh_node::directory::NotTaken;
+use mesh_node::{LiveDirectory, Node};
 use mesh_proto::directory::write_object;
 use mesh_proto::registry::{Commit, Page};
 use mesh_proto::wire::registry::v1::{CommitResponse, ReadResponse};
@@ -18,10 +19,13 @@ use mesh_rt::exit::sentence;
 use tokio::sync::{Mutex, oneshot};
 use tracing::{error, info};
 
+use crate::signed;
+
 /// See the module. Its store is the centre's directory file, written whole at each change.
 #[derive(Debug)]
 pub(crate) struct Registry {
     node: Node,
+    directory_file: PathBuf,
     /// Held from the look at the base until the change is made.
     committing: Mutex<()>,
     /// The objects at one head, so that the pages of one reading are not sorted anew each time.
@@ -29,15 +33,16 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(node: Node) -> Self {
-        Self { node, committing: Mutex::default(), sorted: std::sync::Mutex::default() }
+    pub(crate) fn new(node: Node, directory_file: PathBuf) -> Self {
+        let (committing, sorted) = (Mutex::default(), std::sync::Mutex::default());
+        Self { node, directory_file, committing, sorted }
     }
 
     /// The objects by key, and the head that they are of.
     fn objects(&self) -> (Head, Arc<ByKey>) {
         let mut sorted = self.sorted.lock().expect("nothing panics under this lock");
         loop {
-            let head = self.node.directory.head();
+            let head = self.head();
             match &*sorted {
                 Some((of, objects)) if *of == head => return (head, Arc::clone(objects)),
                 // Between the two looks the directory may move on; then the next round sees it.
@@ -49,12 +54,18 @@ impl Registry {
         }
     }
 
+    /// Where the registry stands.
+    fn head(&self) -> Head {
+        let position = self.node.directory.position();
+        Head { epoch: position.epoch, revision: position.revision, hash: position.root }
+    }
+
     /// In a task of its own: an operator who goes away must not leave a change half made.
     async fn make(&self, entry: Entry, record: Record) -> Result<Head, Problem> {
         let (done, made) = oneshot::channel();
-        let directory = self.node.directory.clone();
+        let (directory, file) = (self.node.directory.clone(), self.directory_file.clone());
         self.node.drain.spawn(async move {
-            let result = directory.commit(&entry).await;
+            let result = make(directory, file, &entry).await;
             if let Ok(head) = &result {
                 record.write(head, entry.changes.len());
             }
@@ -94,6 +105,18 @@ impl Registry {
         };
         self.node.problem(reason, sentence(why))
     }
+}
+
+/// First durable, then true.
+async fn make(directory: LiveDirectory, file: PathBuf, entry: &Entry) -> Result<Head, NotTaken> {
+    let prepared = directory.prepare(&entry.changes, entry.committed_at_unix_ms)?;
+    let objects = directory.now().with(&entry.changes)?.objects();
+    let keeping = directory.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        signed::keep(&file, (&keeping, &prepared), &objects).map(|()| prepared)
+    });
+    let prepared = written.await.map_err(std::io::Error::other).flatten();
+    Ok(directory.publish(prepared.map_err(NotTaken::Store)?))
 }
 
 /// Who changed the registry, and why: for the log.
@@ -136,7 +159,7 @@ impl RegistryDesk for Registry {
     async fn commit(&self, author: &OperatorId, commit: Commit) -> Result<CommitResponse, Problem> {
         let Commit { base_epoch, base_revision, changes, reason, dry_run } = commit;
         let _alone = self.committing.lock().await;
-        let head = self.node.directory.head();
+        let head = self.head();
         if (base_epoch, base_revision) != (head.epoch, head.revision) {
             return Err(self.conflict(head, (base_epoch, base_revision)));
         }
@@ -149,7 +172,8 @@ impl RegistryDesk for Registry {
             committed_at_unix_ms: self.node.clock.unix_ms(),
         };
         if dry_run {
-            self.node.directory.rehearse(&entry).map_err(|why| self.refusal(&why))?;
+            let prepared = self.node.directory.prepare(&entry.changes, entry.committed_at_unix_ms);
+            prepared.map_err(|why| self.refusal(&why))?;
             return Ok(CommitResponse { epoch: entry.epoch, revision: entry.revision });
         }
         let record = Record { author: author.clone(), reason };

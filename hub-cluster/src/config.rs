@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mesh_core::id::ClusterId;
-use mesh_node::section::{Admin, Limits, Listen, Upper};
+use mesh_node::section::{Admin, DirectorySection, Limits, Listen, Upper};
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
 
@@ -13,9 +13,8 @@ use serde::Deserialize;
 pub struct Config {
     /// The cluster that this hub serves.
     pub cluster: ClusterId,
-    /// The directory: one snapshot.
-    pub directory_file: PathBuf,
     pub mesh: Mesh,
+    pub directory: DirectorySection,
     /// `trust_file` is the cluster's own authority: it vouches for the agents below, and alone.
     pub tls: TlsFiles,
     /// The centre. There is no way to name another hub.
@@ -32,18 +31,23 @@ pub struct Config {
 
 impl Check for Config {
     fn check(&self) -> Result<(), (&'static str, String)> {
+        self.directory.check()?;
         self.admin.check()?;
         self.limits.check()
     }
 
     fn files(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
         let mut files = vec![
-            ("directory_file", &mut self.directory_file),
+            ("directory.key_file", &mut self.directory.key_file),
             ("upper.trust_file", &mut self.upper.trust_file),
             ("admin.trust_file", &mut self.admin.trust_file),
         ];
         files.extend(self.tls.files());
         files
+    }
+
+    fn folders(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        vec![("directory.state_dir", &mut self.directory.state_dir)]
     }
 }
 

@@ -15,9 +15,10 @@ use mesh_core::id::ClusterId;
 use mesh_core::node::{Home, NodeName};
 use mesh_node::lower::Lower;
 use mesh_node::operators::{Expected, Operators, Sides};
+use mesh_node::told::{Kept, Tell, Told};
 use mesh_node::upper::{Upper, start_uplink};
-use mesh_node::{Node, NodeError, NodeFiles};
-use mesh_rt::clock::SystemClock;
+use mesh_node::{Named, Node, NodeError, NodeFiles, Who};
+use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
 use mesh_rt::telemetry;
@@ -36,6 +37,7 @@ pub const PROGRAM: Program = Program { name: "hub-cluster", version: env!("CARGO
 #[derive(Debug)]
 pub struct Bound {
     node: Node,
+    kept: Option<Kept>,
     cluster: ClusterId,
     lower: Lower,
     upper: Upper,
@@ -47,6 +49,7 @@ pub struct Bound {
 /// What a hub is made of before it binds anything.
 struct Loaded {
     node: Node,
+    kept: Option<Kept>,
     below: Trust,
     upper: Upper,
     operators: Trust,
@@ -63,16 +66,19 @@ pub async fn run(config: Config) -> Result<(), CmdError> {
 
 impl Rehearse for Config {
     fn rehearse(&self) -> Result<(), CmdError> {
-        Loaded::read(self).map(drop).map_err(CmdError::usage)
+        Loaded::read(self, Told::look).map(drop).map_err(CmdError::usage)
     }
 }
 
 impl Loaded {
-    fn read(config: &Config) -> Result<Self, NodeError> {
+    fn read(config: &Config, told: Tell) -> Result<Self, NodeError> {
         let Config { cluster, mesh, tls, limits, .. } = config;
-        let files = NodeFiles { mesh: mesh.domain(), tls, directory: &config.directory_file };
-        let name = NodeName::Hub(cluster.clone());
-        let mut node = Node::build(&PROGRAM, files, Arc::new(SystemClock), |_| Ok(name))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let files = NodeFiles { mesh: mesh.domain(), tls };
+        let who = Who::Node(NodeName::Hub(cluster.clone()));
+        let named = Named::load(&PROGRAM, files, &who)?;
+        let Told { knows, kept } = told(&config.directory, &named, &clock)?;
+        let mut node = Node::new(named, knows, clock);
         node.me.exchanges_max = limits.exchanges_max.get();
         node.me.credit_bytes = limits.credit_bytes.get();
         let below = Trust::load(&tls.trust_file)?;
@@ -82,7 +88,7 @@ impl Loaded {
             node: NodeName::Centre,
             trust: Trust::load(&config.upper.trust_file)?,
         };
-        Ok(Self { node, below, upper, operators })
+        Ok(Self { node, kept, below, upper, operators })
     }
 }
 
@@ -90,12 +96,12 @@ impl Bound {
     /// Reads what `config` names and binds its ports; port 0 takes any. `random` makes link ids
     /// and the waits between dials, so two hubs must not share a seed.
     pub async fn build(config: Config, random: StdRng) -> Result<Self, NodeError> {
-        let Loaded { node, below, upper, operators } = Loaded::read(&config)?;
+        let Loaded { node, kept, below, upper, operators } = Loaded::read(&config, Told::open)?;
         let admit = Admit::HubListener(config.cluster.clone());
         let lower = Lower::bind(&node, config.listen.mesh, below, admit).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
         let (cluster, grace) = (config.cluster, config.drain.grace());
-        Ok(Self { node, cluster, lower, upper, operators, grace, random })
+        Ok(Self { node, kept, cluster, lower, upper, operators, grace, random })
     }
 
     /// Where agents dial.
@@ -112,14 +118,14 @@ impl Bound {
         self,
         stop: impl Future<Output = std::io::Result<()>>,
     ) -> Result<Drained, NodeError> {
-        let Self { node, cluster, lower, upper, operators, grace, mut random } = self;
+        let Self { node, kept, cluster, lower, upper, operators, grace, mut random } = self;
         let (mesh, admin) = (lower.local_addr(), operators.local_addr());
         info!(%cluster, %mesh, %admin, "hub listens");
         let here = cluster.clone();
         let expected = Expected(Arc::new(move |directory| agents(directory, &here)));
         let sides = (lower.peers(), lower.handshakes());
         let hub = Arc::new(Hub::new(node.clone(), cluster, lower.peers()));
-        let uplink = start_uplink(&node, upper, hub.from_above(), random.random())?;
+        let uplink = start_uplink(&node, (upper, kept), hub.from_above(), random.random())?;
         hub.link_up(Arc::clone(&uplink));
         lower.serve(&node, hub.from_below(), grace);
         let upper = Some((NodeName::Centre, Arc::clone(&uplink)));

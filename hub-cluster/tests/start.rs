@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use hub_cluster::{Bound, Config};
-use mesh_certs::{Issued, LocalPki};
+use mesh_certs::{DirectoryKey, Issued, LocalPki};
 use mesh_core::directory::{LinkKey, Objects};
-use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::MeshDomain;
-use mesh_proto::directory::write_snapshot;
+use mesh_node::LiveDirectory;
+use mesh_node::directory::{DirectorySigner, Stored};
+use mesh_node::told::Kept;
 use mesh_rt::exit::{CmdError, Rehearse as _, sentence};
 use mesh_rt::tls::{Acceptor, Admit, Identity, Trust, explain};
 use rand::SeedableRng as _;
@@ -42,16 +43,19 @@ impl Files {
         let spki_sha256 = listed.spki_sha256;
         let link_keys = vec![LinkKey { node: "hub.centre.mesh.ir".into(), spki_sha256 }];
         let objects = Objects { link_keys, ..Objects::default() };
-        let position = DirectoryPosition { epoch: 1, revision: 1, root: None };
-        let snapshot = write_snapshot(&mesh, position, &objects);
-        fs::write(folder.path().join("directory.pb"), snapshot).unwrap();
+        let key = DirectoryKey::create(folder.path()).unwrap();
+        let signer = DirectorySigner::load(&key.signing_key_file).unwrap();
+        let stored = Stored { epoch: 1, revision: 1, objects, ..Stored::default() };
+        let told = LiveDirectory::from_registry(mesh.clone(), stored, signer).unwrap();
+        let (mut kept, _) = Kept::open(&folder.path().join("state")).unwrap();
+        kept.keep_whole(&told.whole()).unwrap();
         Self { folder, mesh, listed, replaced }
     }
 
     /// The configuration, with `from` replaced by `to`.
     fn config(&self, upper: SocketAddr, (from, to): (&str, &str)) -> Config {
         let text = r#"cluster = "health"
-directory_file = "directory.pb"
+directory = { key_file = "directory.pem", state_dir = "state" }
 mesh = { id = "ir", domain = "mesh.ir" }
 listen = { mesh = "127.0.0.1:0" }
 [tls]
@@ -86,7 +90,7 @@ fn a_rehearsal_loads_every_file() {
     #[rustfmt::skip]
     let cases = [
         // Replace, by, and what is said after the folder.
-        ("directory.pb",  "empty",   "empty: is no whole snapshot, fetch it again"),
+        ("directory.pem", "empty",   "empty: has no public key in PEM form"),
         ("hub/key",       "listed/key",
          "listed/key.pem: is not the private key of the first certificate in"),
         ("hub/listener-", "absent-", "absent-trust.pem: cannot be read"),

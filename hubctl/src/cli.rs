@@ -13,6 +13,7 @@ use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 use mesh_rt::exit::{CmdError, run_main};
 
+use crate::access::{self, Access};
 use crate::agreement::AgreementCommand;
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
@@ -63,6 +64,9 @@ enum Command {
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Say why a consumer may use a service, or may not
+    #[command(subcommand)]
+    Access(Access),
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
@@ -185,6 +189,7 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
         Command::Agreement(command) => agreement::run(command, load, output).await,
+        Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
         }

@@ -6,14 +6,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use mesh_core::address::ServiceAddress;
 use mesh_core::node::NodeName;
 use mesh_core::reason::Problem;
+use mesh_core::service::MediaType;
+use mesh_proto::catalogue::{AccessQuestion, Described, read_described, write_access_question};
 use mesh_proto::registry::{Page, write_page};
 use mesh_proto::status::read_status;
 use mesh_proto::wire::admin::v1::admin_service_client::AdminServiceClient;
 use mesh_proto::wire::admin::v1::{
     StatusRequest, StatusResponse, TopologyRequest, TopologyResponse,
+};
+use mesh_proto::wire::catalogue::v1::catalogue_service_client::CatalogueServiceClient;
+use mesh_proto::wire::catalogue::v1::{
+    CheckAccessResponse, GetDescriptionRequest, PutDescriptionRequest, PutDescriptionResponse,
 };
 use mesh_proto::wire::registry::v1::registry_service_client::RegistryServiceClient;
 use mesh_proto::wire::registry::v1::{CommitRequest, CommitResponse, ReadResponse};
@@ -163,6 +171,35 @@ impl NodeClient {
     pub async fn registry_commit(&self, commit: CommitRequest) -> Result<CommitResponse, AskError> {
         let mut client = RegistryServiceClient::new(self.channel.clone());
         self.answer(client.commit(commit)).await
+    }
+
+    /// Whether a consumer may use an operation, by what the node knows.
+    pub async fn check_access(
+        &self,
+        question: &AccessQuestion,
+    ) -> Result<CheckAccessResponse, AskError> {
+        let mut client = CatalogueServiceClient::new(self.channel.clone());
+        self.answer(client.check_access(write_access_question(question))).await
+    }
+
+    /// Has the centre keep an interface description.
+    pub async fn put_description(
+        &self,
+        media_type: MediaType,
+        content: Bytes,
+    ) -> Result<PutDescriptionResponse, AskError> {
+        let media_type = media_type.name().into();
+        let mut client = CatalogueServiceClient::new(self.channel.clone());
+        self.answer(client.put_description(PutDescriptionRequest { media_type, content })).await
+    }
+
+    /// The interface description of a service, as the node has it or gets it.
+    pub async fn description(&self, service: &ServiceAddress) -> Result<Described, AskError> {
+        let request = GetDescriptionRequest { service: service.to_string() };
+        let mut client = CatalogueServiceClient::new(self.channel.clone());
+        let answer = self.answer(client.get_description(request)).await?;
+        read_described(answer)
+            .map_err(|why| self.unanswered(Unanswered::Malformed { why: why.to_string() }))
     }
 
     async fn answer<T>(

@@ -4,6 +4,7 @@
 //! Exit codes: 0 it is done, and for `status` every node is ready; 1 it did not work out, or a node
 //! is not as it should be; 2 the arguments or the configuration must be changed first.
 
+mod access;
 mod agreement;
 mod cli;
 pub mod client;

@@ -122,7 +122,14 @@ impl Nation {
 fn port(name: &str, readiness: &Readiness) -> AdminPort {
     let (node, readiness) = (format!("{name}.mesh.ir"), readiness.clone());
     let view = Arc::new(Sample { node, readiness: readiness.clone() });
-    AdminPort { hop: name.parse().unwrap(), view, readiness, services: Vec::new(), registry: None }
+    AdminPort {
+        hop: name.parse().unwrap(),
+        view,
+        readiness,
+        services: Vec::new(),
+        catalogue: None,
+        registry: None,
+    }
 }
 
 async fn nobody() -> SocketAddr {

@@ -107,6 +107,13 @@ fn makes_a_pki_and_certifies_nodes() {
     assert_eq!(issued["admin_trust_file"], serde_json::Value::Null);
     assert!(folder.join("pki/nodes/sara.operators.mesh.ir/key.pem").exists());
 
+    let text = told(folder, &["pki", "directory-key", "pki/directory"]);
+    assert!(text.contains("the private key: for the centre alone"), "{text}");
+    let key = text.lines().last().unwrap().strip_prefix("public_key = \"").unwrap();
+    assert_eq!(key.len(), 64 + 1, "{text}");
+    let again = complaint(folder, &["pki", "directory-key", "pki/directory"], 2);
+    assert!(again.contains("signing.key: is there already, and is not replaced"), "{again}");
+
     let cases = [
         ("hub.tax.mesh.ir", "hubctl: pki: has no authority for tax\n"),
         ("hub.tax.evil.ir", "hubctl: \"hub.tax.evil.ir\" is not below the mesh domain mesh.ir\n"),

@@ -72,7 +72,14 @@ impl Nation {
         let portal = bound.local_addr();
         let (hop, view) = (PORTAL.parse().unwrap(), Arc::new(Busy { answered: 0.into() }));
         let readiness = Readiness::default();
-        let port = AdminPort { hop, view, readiness, services: Vec::new(), registry: None };
+        let port = AdminPort {
+            hop,
+            view,
+            readiness,
+            services: Vec::new(),
+            catalogue: None,
+            registry: None,
+        };
         tokio::spawn(
             async move { port.serve(bound.into_incoming(), std::future::pending()).await },
         );

@@ -17,7 +17,10 @@ pub use self::feed::{
     write_scope_snapshot, write_signature,
 };
 use self::feed::{read_hash, write_hash};
+pub(crate) use self::object::write_agency;
 pub use self::object::{read_change, read_object, write_change, write_object};
+pub(crate) use self::service::write_contact;
+pub use self::service::{read_description, write_description};
 use crate::malformed::{Malformed, absent, parse};
 use crate::wire::directory::v1 as wire;
 

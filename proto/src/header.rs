@@ -260,7 +260,7 @@ mod tests {
         let cases: &[(&str, Change)] = &[
             ("exchange_id: is 3 bytes long", |h| h.exchange_id = Bytes::from_static(b"abc")),
             ("exchange_id: is no UUID", |h| h.exchange_id = Bytes::from_static(&[0; 16])),
-            ("consumer: system address has 1 parts", |h| h.consumer = "tax".into()),
+            ("consumer: system address has 1 part", |h| h.consumer = "tax".into()),
             ("service: ", |h| h.service.push('x')),
             ("operation: ", |h| h.operation.clear()),
             ("kind: 0 is no kind", |h| h.kind = 0),

@@ -3,6 +3,7 @@
 //!
 //! A conversion succeeds whole or refuses whole: it never drops a part that it cannot read.
 
+pub mod catalogue;
 pub mod directory;
 pub mod frame;
 pub mod head;
@@ -32,6 +33,11 @@ pub mod wire {
     pub mod admin {
         pub mod v1 {
             tonic::include_proto!("mesh.admin.v1");
+        }
+    }
+    pub mod catalogue {
+        pub mod v1 {
+            tonic::include_proto!("mesh.catalogue.v1");
         }
     }
     pub mod registry {

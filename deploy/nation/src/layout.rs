@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use mesh_certs::Offices;
+use mesh_certs::{DirectoryKey, Offices};
 use mesh_certs::local::{Issued, LocalPki, PkiError};
 use mesh_core::directory::{Directory, DirectoryError, LinkKey};
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
@@ -26,6 +26,8 @@ pub struct Layout {
     pub programs: Vec<ProgramLayout>,
     pub hubctl_config: PathBuf,
     pub pki: PathBuf,
+    /// What the centre signs the directory with, and the half of it that every node has.
+    pub directory_key: DirectoryKey,
     /// Keeps the ports of nodes that are down, too.
     pub ports: Arc<Reserved>,
 }
@@ -36,8 +38,8 @@ pub struct NodeLayout {
     pub name: NodeName,
     pub program: &'static str,
     pub config: PathBuf,
-    /// The node's own copy of the directory.
-    pub directory: PathBuf,
+    /// Where the node keeps what it was told.
+    pub state: PathBuf,
     pub log: PathBuf,
     pub admin: SocketAddr,
     /// Where neighbours from below dial, for hubs.
@@ -110,6 +112,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
     let name = NodeName::Operator("operator".parse().expect("a label"));
     let issued = pki.issue(&name, &dir.join("operator"), now)?;
     let operator = Operator { name, issued };
+    let directory_key = DirectoryKey::create(&dir.join("directory"))?;
     let layout = Layout {
         dir: dir.into(),
         mesh,
@@ -117,6 +120,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         programs,
         hubctl_config: dir.join("hubctl.toml"),
         pki: pki_dir,
+        directory_key,
         ports: Arc::new(ports.release()),
     };
     let offices = offices(plan, (dir, &pki), now)?;
@@ -167,6 +171,9 @@ fn node(
 ) -> Result<NodeLayout, LayoutError> {
     let below = dir.join("nodes").join(name.to_string());
     let issued = pki.issue(&name, &below, now)?;
+    let state = below.join("state");
+    std::fs::create_dir(&state)
+        .map_err(|source| LayoutError::Write { path: state.clone(), source })?;
     let program = match name {
         NodeName::Centre => "hub-central",
         NodeName::Hub(_) => "hub-cluster",
@@ -178,7 +185,7 @@ fn node(
         name,
         program,
         config: below.join(format!("{program}.toml")),
-        directory: below.join("directory.pb"),
+        state,
         log: below.join("log"),
         admin: ports.free().map_err(LayoutError::Port)?,
         mesh,
@@ -203,7 +210,7 @@ impl Layout {
         self.pki.join("members").join("ca.pem")
     }
 
-    /// The centre's copy of the directory.
+    /// What the registry begins with.
     pub fn directory_file(&self) -> PathBuf {
         self.dir.join("nodes").join(NodeName::Centre.to_string()).join("directory.pb")
     }
@@ -229,9 +236,8 @@ impl Layout {
         });
         objects.agreements = signed.collect::<Result<_, _>>()?;
         Directory::build(self.mesh.clone(), plan.position, objects.clone())?;
-        let bytes = write_snapshot(&self.mesh, plan.position, &objects);
-        // Each its own copy, as on machines of their own.
-        self.nodes.iter().try_for_each(|node| write(&node.directory, &bytes))
+        // The centre alone: all others are told by it.
+        write(&self.directory_file(), write_snapshot(&self.mesh, plan.position, &objects))
     }
 
     fn config(&self, plan: &Plan, (node, pki): (&NodeLayout, &LocalPki), log: &str) -> String {
@@ -247,8 +253,16 @@ impl Layout {
             text.push_str(&line);
             text.push('\n');
         };
-        line(format!("directory_file = {:?}", node.directory));
+        if matches!(node.name, NodeName::Centre) {
+            line(format!("directory_file = {:?}", self.directory_file()));
+        }
         line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
+        let DirectoryKey { signing_key_file, key_file: public, .. } = &self.directory_key;
+        line(format!("\n[directory]\nkey_file = {public:?}"));
+        match &node.name {
+            NodeName::Centre => line(format!("signing_key_file = {signing_key_file:?}")),
+            _ => line(format!("state_dir = {:?}", node.state)),
+        }
         line(format!("\n[tls]\nchain_file = {chain_file:?}\nkey_file = {key_file:?}"));
         line(format!("trust_file = {trust:?}"));
         if let Some(address) = self.upper(&node.name) {
@@ -331,16 +345,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_copy_of_the_directory_lists_the_keys_of_all_nodes_and_of_the_operator() {
+    fn the_registry_lists_the_keys_of_all_nodes_and_of_the_operator() {
         let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/two-clusters.toml");
         let plan = Plan::load(Path::new(plan)).expect("the plan reads");
         let dir = std::env::temp_dir().join(format!("nation-layout-{}", std::process::id()));
         let layout = lay_out(&plan, &dir, "filter = \"info\"").expect("it is laid out");
-        let copies = layout.nodes.iter().map(|node| std::fs::read(&node.directory));
-        let copies: Vec<_> = copies.map(|copy| copy.expect("each node has one")).collect();
         let snapshot = std::fs::read(layout.directory_file()).expect("the centre has one");
+        let states = layout.nodes.iter().map(|node| std::fs::read_dir(&node.state));
+        let told = states.map(|state| state.expect("each node has a folder").count());
+        assert_eq!(told.sum::<usize>(), 0, "nobody else has been told anything yet");
         std::fs::remove_dir_all(&dir).expect("it goes");
-        assert!(copies.iter().all(|copy| *copy == snapshot), "they begin alike");
 
         let operator = NodeName::Operator("operator".parse().expect("a label"));
         let names = layout.nodes.iter().map(|node| &node.name).chain([&operator]);

@@ -18,20 +18,41 @@ pub(crate) struct Options {
 enum Which {
     /// One hop on a link against one hop of gRPC calls
     Link,
+    /// A nation's registry in its embedded store and on etcd
+    Store,
+    /// A registry of the size of the country, on real processes
+    Registry,
 }
+
+/// The programs that the registry's benchmark starts.
+const PROGRAMS: [&str; 4] = ["hub-central", "hub-cluster", "agent", "hubctl"];
 
 /// Ends as the benchmark does: with success if the numbers hold.
 pub(crate) fn bench(options: &Options) -> Result<ExitCode, String> {
-    let status = command(options).status();
-    let status = status.map_err(|error| format!("cannot run cargo: {error}"))?;
+    let run = |mut command: Command| {
+        command.status().map_err(|error| format!("cannot run cargo: {error}"))
+    };
+    if matches!(options.which, Which::Registry) && !run(programs())?.success() {
+        return Err("the programs could not be built".into());
+    }
+    let status = run(command(options))?;
     // One that was ended by a signal has no code, and has measured nothing.
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
+fn programs() -> Command {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--locked", "--bins"]);
+    command.args(PROGRAMS.iter().flat_map(|program| ["--package", *program]));
+    command
+}
+
 fn command(options: &Options) -> Command {
     let which = match options.which {
         Which::Link => "link",
+        Which::Store => "store",
+        Which::Registry => "registry",
     };
     let mut command = Command::new("cargo");
     command.args(["run", "--release", "--locked", "--package", "bench", "--", which]);
@@ -53,9 +74,11 @@ mod tests {
 
     #[test]
     fn what_follows_two_dashes_goes_to_the_benchmark() {
-        let cases: [(&[&str], &[&str]); 3] = [
+        let cases: [(&[&str], &[&str]); 5] = [
             (&["bench"], &["link"]),
             (&["bench", "link"], &["link"]),
+            (&["bench", "store"], &["store"]),
+            (&["bench", "registry", "--", "--json"], &["registry", "--json"]),
             (&["bench", "--", "--json", "--rounds", "1"], &["link", "--json", "--rounds", "1"]),
         ];
         for (words, want) in cases {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use hub_central::{Bound, Config};
-use mesh_certs::{Issued, LocalPki};
+use mesh_certs::{DirectoryKey, Issued, LocalPki};
 use mesh_core::directory::{LinkKey, Objects};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{MeshDomain, NodeName, Subtree};
@@ -45,6 +45,7 @@ impl Files {
             spki_sha256: issued.spki_sha256,
         });
         let objects = Objects { link_keys: link_keys.into(), ..Objects::default() };
+        DirectoryKey::create(folder.path()).unwrap();
         let position = DirectoryPosition { epoch: 1, revision: 1, root: None };
         let snapshot = write_snapshot(&mesh, position, &objects);
         fs::write(folder.path().join("directory.pb"), snapshot).unwrap();
@@ -56,6 +57,7 @@ impl Files {
         let text = r#"directory_file = "directory.pb"
 mesh = { id = "ir", domain = "mesh.ir" }
 listen = { mesh = "127.0.0.1:0" }
+directory = { key_file = "directory.pem", signing_key_file = "signing.key" }
 [tls]
 chain_file = "hub.centre/chain.pem"
 key_file = "hub.centre/key.pem"

@@ -16,6 +16,10 @@ fn a_rehearsal_loads_every_file() {
         // Replace, by, and what is said after the folder.
         ("directory.pb",           "empty",
          "empty: is no whole snapshot, fetch it again"),
+        ("directory.pem",          "empty",
+         "empty: has no public key in PEM form"),
+        ("signing.key",            "empty",
+         "empty: has no private key in PKCS#8 PEM form"),
         ("hub.centre/chain.pem",   "empty",
          "empty: has no certificate in PEM form"),
         ("hub.centre/key.pem",     "hub.health/key.pem",

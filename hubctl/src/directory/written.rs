@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mesh_core::directory::{
-    Agency, Cluster, Directory, DirectoryError, LinkKey, Objects, Service, System,
+    Agency, Cluster, Directory, DirectoryError, DirectoryKey, LinkKey, Objects, Service, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::MeshDomain;
@@ -52,6 +52,8 @@ struct Arrays {
     agreements: Vec<Spanned<AgreementSet>>,
     #[serde(default)]
     link_keys: Vec<Spanned<LinkKey>>,
+    #[serde(default)]
+    directory_keys: Vec<Spanned<DirectoryKey>>,
 }
 
 /// One file while it is read: errors are told with its lines.
@@ -102,14 +104,15 @@ impl Written {
 
     /// This, and what `other` says besides.
     pub fn join(mut self, other: Self) -> Result<Self, SourceError> {
-        let Objects { clusters, agencies, systems, services, agreements, link_keys, .. } =
-            other.objects;
+        let Objects { clusters, agencies, systems, services, agreements, .. } = other.objects;
+        let (link_keys, directory_keys) = (other.objects.link_keys, other.objects.directory_keys);
         self.objects.clusters.extend(clusters);
         self.objects.agencies.extend(agencies);
         self.objects.systems.extend(systems);
         self.objects.services.extend(services);
         self.objects.agreements.extend(agreements);
         self.objects.link_keys.extend(link_keys);
+        self.objects.directory_keys.extend(directory_keys);
         self.marks.extend(other.marks);
         self.check_names()?;
         Ok(self)
@@ -151,6 +154,8 @@ impl Written {
         marks
             .add("service", arrays.services, &mut into.services, |service| service.address.clone());
         marks.add("link key of", arrays.link_keys, &mut into.link_keys, |key| key.node.clone());
+        let keys = arrays.directory_keys;
+        marks.add("directory key", keys, &mut into.directory_keys, |key| key.public_key);
         for set in arrays.agreements {
             let offset = set.span().start;
             let room = AGREEMENTS_MAX.saturating_sub(into.agreements.len());

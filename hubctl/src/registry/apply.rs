@@ -73,7 +73,7 @@ struct Applied {
     reach: Option<Reach>,
 }
 
-/// Which of the nodes of the configuration have what was committed, those left out that it cuts off.
+/// Which of the nodes of the configuration have what was committed, without those it cuts off.
 #[derive(Debug, Serialize)]
 struct Reach {
     nodes: usize,

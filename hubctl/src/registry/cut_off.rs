@@ -45,9 +45,9 @@ pub(super) fn named(nodes: &[NodeName]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mesh_core::directory::Objects;
     use mesh_core::directory::change::{Change, apply};
-    use mesh_core::exchange::DirectoryPosition;
+    use mesh_core::directory::{LinkKey, Objects};
+    use mesh_core::exchange::{Digest, DirectoryPosition};
     use mesh_core::node::MeshDomain;
 
     use super::*;
@@ -59,16 +59,28 @@ systems = [
   { address = "ir/gov/care/cards", cluster = "health" },
   { address = "ir/gov/care/desk" },
 ]
-link_keys = [
-  { node = "hub.health.mesh.ir", spki_sha256 = "0000000000000000000000000000000000000000000000000000000000000001" },
-  { node = "cards.care.gov.health.mesh.ir", spki_sha256 = "0000000000000000000000000000000000000000000000000000000000000002" },
-  { node = "desk.care.gov.edge.mesh.ir", spki_sha256 = "0000000000000000000000000000000000000000000000000000000000000003" },
-  { node = "desk.care.gov.edge.mesh.ir", spki_sha256 = "0000000000000000000000000000000000000000000000000000000000000004" },
-]
 "#;
 
+    const NODES: [&str; 4] = [
+        "hub.health",
+        "cards.care.gov.health",
+        "desk.care.gov.edge",
+        // Its second key.
+        "desk.care.gov.edge",
+    ];
+
+    fn registry() -> Objects {
+        let mut objects: Objects = toml::from_str(REGISTRY).unwrap();
+        let keys = NODES.iter().zip(1..).map(|(node, key)| LinkKey {
+            node: format!("{node}.mesh.ir"),
+            spki_sha256: Digest([key; 32]),
+        });
+        objects.link_keys = keys.collect();
+        objects
+    }
+
     fn names(changed: impl FnOnce(&mut Objects)) -> Vec<String> {
-        let objects: Objects = toml::from_str(REGISTRY).unwrap();
+        let objects = registry();
         let mesh = MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap();
         let build = |objects: Objects| {
             Directory::build(mesh.clone(), DirectoryPosition::default(), objects).unwrap()
@@ -95,7 +107,7 @@ link_keys = [
 
     #[test]
     fn many_names_are_counted() {
-        let objects: Objects = toml::from_str(REGISTRY).unwrap();
+        let objects = registry();
         let key = objects.link_keys[0].clone();
         let change = Change::Remove(Object::LinkKey(key).key());
         let after = apply(&objects.into_by_key(), &[change]).unwrap();

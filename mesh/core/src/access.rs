@@ -6,7 +6,8 @@ pub mod explain;
 
 use std::time::Duration;
 
-use crate::agreement::AgreementId;
+use crate::address::{ServiceAddress, SystemAddress};
+use crate::agreement::{Agreement, AgreementId};
 use crate::directory::Directory;
 use crate::permit::{self, Denied, Wish};
 use crate::reason::{HopName, Problem, Reason};
@@ -35,6 +36,22 @@ pub fn admit<'d>(
     let service = directory.service(wish.service).ok_or(Refused::Denied(Denied::NotPermitted))?;
     service.usable(now).map_err(Refused::Unusable)?;
     Ok(service)
+}
+
+/// May `consumer` read what describes `service`? Who has anything to do with it, now or once more:
+/// its provider, and whoever an agreement names, suspended or not.
+pub fn may_read_about(
+    directory: &Directory,
+    consumer: &SystemAddress,
+    service: &ServiceAddress,
+    now: UnixMs,
+) -> bool {
+    let signed = |agreement: &Agreement| {
+        let lasts = now.0 < agreement.terms().valid_until_unix_ms;
+        lasts && agreement.ended().is_none() && agreement.missing().is_empty()
+    };
+    *consumer == service.system
+        || directory.agreements(consumer, service).any(signed)
 }
 
 impl Refused<'_> {

@@ -163,4 +163,6 @@ impl FromStr for Ed25519Key {
 }
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -183,6 +183,10 @@ reasons! {
     /// The answer does not belong to the request.
     AnswerMismatch = "ANSWER_MISMATCH", BadAnswer, HopOperator, None;
 
+    // What describes a service.
+    /// There is no interface description, or not the one that the directory names.
+    DescriptionUnknown = "DESCRIPTION_UNKNOWN", NotFound, Provider, None;
+
     // The registry, to operators.
     /// The registry has moved on since the changes were written.
     RegistryConflict = "REGISTRY_CONFLICT", Conflict, Registrar, None;

@@ -2,6 +2,7 @@
 //! whether they may be used now.
 
 mod card;
+mod decision;
 mod lifecycle;
 mod state;
 
@@ -17,6 +18,7 @@ use crate::sla::Sla;
 use crate::text::Citation;
 
 pub use card::{CONTACTS_MAX, CardError, Contact, ServiceCard};
+pub use decision::{Decision, Said, Undecided};
 pub use lifecycle::{Deprecation, Lifecycle, Maintenance, Notice, PeriodError};
 pub use state::{State, Unusable};
 

@@ -35,7 +35,7 @@ pub struct Relayed {
 /// What a hop says of the header of an answer before it hands it back.
 pub type Judge<'j> = &'j (dyn Fn(&[u8]) -> Result<(), Problem> + Sync);
 
-/// Hands `incoming` on through `lane`, as the hop `me`, and its answer back if `judge` lets it pass.
+/// Hands `incoming` on through `lane`, as the hop `me`, and its answer back if `judge` lets it.
 pub async fn relay(
     mut incoming: Incoming,
     lane: &Lane,

@@ -4,17 +4,19 @@
 //!
 //! `mesh-rt` knows no links and `mesh-link` no TLS; this is where they meet.
 
+pub mod catalogue;
 pub mod directory;
-mod feed;
+pub mod feed;
 pub mod lower;
 pub mod node;
 pub mod operators;
 pub mod passage;
 pub mod section;
 pub mod standing;
+pub mod told;
 pub mod upper;
 mod view;
 
 pub use directory::LiveDirectory;
-pub use node::{Node, NodeError, NodeFiles};
+pub use node::{Knows, Named, Node, NodeError, NodeFiles, Who};
 pub use standing::Standing;

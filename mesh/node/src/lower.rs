@@ -17,6 +17,7 @@ use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, PeerIdentity, Trust};
 use tokio::net::TcpListener;
 use tracing::warn;
 
+use crate::catalogue;
 use crate::feed;
 use crate::node::{Node, NodeError};
 
@@ -80,12 +81,13 @@ impl Lower {
         let door = Door { node: node.clone(), accept, peers: Arc::clone(&peers) };
         let links = serve::service(node.me.clone(), Arc::new(door), node.spawn());
         let feed = feed::service(node.hop(), node.directory.clone(), node.drain.clone());
+        let texts = catalogue::service(node.clone());
         let (begun, stopping) = (node.drain.clone(), node.drain.clone());
         let incoming =
             tls::serve(listener, acceptor, CONNECTIONS_MAX, async move { begun.begun().await });
         node.drain.spawn(async move {
             let stop = async move { stopping.begun().await };
-            let served = mesh_server().add_service(links).add_service(feed);
+            let served = mesh_server().add_service(links).add_service(feed).add_service(texts);
             if let Err(error) = served.serve_with_incoming_shutdown(incoming, stop).await {
                 warn!(%error, "the mesh port failed");
             }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mesh_core::directory::Directory;
+use mesh_core::address::SystemAddress;
+use mesh_core::directory::scope::Scope;
 use mesh_core::node::{MeshDomain, NodeName};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_link::Spawn;
@@ -11,6 +12,7 @@ use mesh_link::hello::{Me, PositionNow};
 use mesh_rt::clock::Clock;
 use mesh_rt::config::TlsFiles;
 use mesh_rt::directory_file::DirectoryFileError;
+use mesh_rt::directory_keys::KeyFileError;
 use mesh_rt::drain::Drain;
 use mesh_rt::exit::Program;
 use mesh_rt::metrics::Counters;
@@ -18,8 +20,10 @@ use mesh_rt::readiness::Readiness;
 use mesh_rt::tls::{AdmitKey, Identity, PeerIdentity, Rule, TlsError, Trust, UntilCut};
 use tracing::warn;
 
-use crate::directory::LiveDirectory;
+use crate::catalogue::TextSource;
+use crate::directory::{LiveDirectory, NotTaken};
 use crate::standing::Standing;
+use crate::told::ToldError;
 
 /// What every part of a daemon holds. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct Node {
     pub identity: Identity,
     pub directory: LiveDirectory,
     pub standing: Standing,
+    /// Where it has the texts of interface descriptions from.
+    pub texts: TextSource,
     pub drain: Drain,
     pub readiness: Readiness,
     pub counters: Counters,
@@ -36,12 +42,38 @@ pub struct Node {
     pub certificate_expires_unix_ms: u64,
 }
 
-/// Where a node finds what it is made of.
+/// A node that knows who it is, and nothing else yet.
+#[derive(Debug)]
+pub struct Named {
+    pub mesh: MeshDomain,
+    pub node: NodeName,
+    /// Program and version.
+    pub software: String,
+    identity: Identity,
+    /// End of its certificate.
+    expires_unix_ms: u64,
+}
+
+/// Where a node finds who it is.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeFiles<'f> {
     pub mesh: &'f MeshDomain,
     pub tls: &'f TlsFiles,
-    pub directory: &'f Path,
+}
+
+/// Who a node is by its configuration. Its certificate must say the same.
+#[derive(Clone, Debug)]
+pub enum Who<'w> {
+    Node(NodeName),
+    /// The agent of a system, wherever its home is: that its certificate says.
+    AgentOf(&'w SystemAddress),
+}
+
+/// What a node knows of the mesh, and how it stands with that.
+#[derive(Clone, Debug)]
+pub struct Knows {
+    pub directory: LiveDirectory,
+    pub standing: Standing,
 }
 
 /// A node that cannot be built. Each sentence names the file or address to look at.
@@ -55,8 +87,17 @@ pub enum NodeError {
     OtherNode { file: String, found: String, wanted: String },
     #[error(transparent)]
     Directory(#[from] DirectoryFileError),
-    #[error("directory {file}: does not list {system}, check the field system or register it")]
-    NoSystem { file: String, system: String },
+    #[error(transparent)]
+    Told(#[from] ToldError),
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    #[error("the registry makes no directory: {0}")]
+    Signed(#[source] NotTaken),
+    #[error(
+        "{file}: is the private half of no key in directory.key_file, nor of one that the registry \
+         names: no node would believe what it signs"
+    )]
+    UnknownSigner { file: String },
     #[error("{field}: {address} cannot be listened on")]
     Listen { field: &'static str, address: String, source: std::io::Error },
     #[error("the gRPC server failed")]
@@ -65,45 +106,51 @@ pub enum NodeError {
     Admin(#[from] mesh_rt::admin::AdminError),
 }
 
-impl Node {
-    /// Reads what `files` name. `name` says who the node is, by its configuration and the
-    /// directory; its certificate must say the same.
-    pub fn build(
-        program: &Program,
-        files: NodeFiles<'_>,
-        clock: Arc<dyn Clock>,
-        name: impl FnOnce(&Directory) -> Result<NodeName, NodeError>,
-    ) -> Result<Self, NodeError> {
-        let NodeFiles { mesh, tls, directory } = files;
-        let directory = LiveDirectory::load(directory, mesh)?;
-        let node = name(&directory.now())?;
+impl Named {
+    /// Reads what `files` name: the certificate must say that the node is `who`.
+    pub fn load(program: &Program, files: NodeFiles<'_>, who: &Who<'_>) -> Result<Self, NodeError> {
+        let NodeFiles { mesh, tls } = files;
         let identity = Identity::load(&tls.chain_file, &tls.key_file)?;
         let file = tls.chain_file.display().to_string();
         let described = identity
             .describe(mesh)
             .map_err(|source| NodeError::Certificate { file: file.clone(), source })?;
-        if described.node != node {
-            let (found, wanted) = (mesh.dns_name(&described.node), mesh.dns_name(&node));
+        if !who.is(&described.node) {
+            let (found, wanted) = (mesh.dns_name(&described.node), who.shown(mesh));
             return Err(NodeError::OtherNode { file, found, wanted });
         }
-        let software = format!("{} {}", program.name, program.version);
-        let mut me = Me::new(mesh.clone(), node, software);
-        let standing = Standing::at_the_centre(Arc::clone(&clock));
+        Ok(Self {
+            mesh: mesh.clone(),
+            node: described.node,
+            software: format!("{} {}", program.name, program.version),
+            identity,
+            expires_unix_ms: described.not_after_unix.saturating_mul(1000),
+        })
+    }
+}
+
+impl Node {
+    /// The node of this name, which knows what it `knows`.
+    pub fn new(named: Named, knows: Knows, clock: Arc<dyn Clock>) -> Self {
+        let Named { mesh, node, software, identity, expires_unix_ms } = named;
+        let Knows { directory, standing } = knows;
+        let mut me = Me::new(mesh, node, software);
         let position = standing.clone();
         me.directory = PositionNow(Arc::new(move || position.position()));
         let readiness = Readiness::default();
-        Ok(Self {
+        Self {
             me,
             identity,
             directory,
             standing,
+            texts: TextSource::default(),
             drain: Drain::new(readiness.clone()),
             readiness,
             counters: Counters::default(),
             started_at_unix_ms: clock.unix_ms(),
             clock,
-            certificate_expires_unix_ms: described.not_after_unix.saturating_mul(1000),
-        })
+            certificate_expires_unix_ms: expires_unix_ms,
+        }
     }
 
     /// This node's name in errors and timings.
@@ -136,13 +183,25 @@ impl Node {
         }))
     }
 
-    /// Completes when the directory no longer lets `peer` in: its key was removed, or its system has
-    /// moved. A connection is as old as its handshake, and the handshake asks only once.
+    /// The same for the node above. A node that was told nothing yet has only a certificate to go
+    /// by: chain and name, which the handshake has checked.
+    pub(crate) fn admit_upper(&self) -> AdmitKey {
+        let (node, AdmitKey(admit)) = (self.clone(), self.admit_key());
+        AdmitKey(Arc::new(move |peer| !node.is_told() || admit(peer)))
+    }
+
+    /// Has this node been told anything of the mesh? The centre has decided it.
+    pub(crate) fn is_told(&self) -> bool {
+        self.directory.heads().contains_key(&Scope::Nation)
+    }
+
+    /// Completes when the directory no longer lets `peer` in: its key was removed, or its system
+    /// has moved. A connection is as old as its handshake, and the handshake asks only once.
     pub(crate) async fn until_revoked(&self, peer: &PeerIdentity) {
         let mut changed = self.directory.changed();
         loop {
             changed.mark_unchanged();
-            if !self.directory.now().admits(&peer.node, &peer.spki) {
+            if self.is_told() && !self.directory.now().admits(&peer.node, &peer.spki) {
                 return;
             }
             // The directory lives as long as the node.
@@ -168,5 +227,23 @@ impl Node {
     /// Loads what a peer's certificate is checked against.
     pub fn trust(file: &Path) -> Result<Trust, NodeError> {
         Ok(Trust::load(file)?)
+    }
+}
+
+impl Who<'_> {
+    fn is(&self, node: &NodeName) -> bool {
+        match self {
+            Self::Node(name) => node == name,
+            Self::AgentOf(own) => {
+                matches!(node, NodeName::Agent { system, .. } if system == *own)
+            }
+        }
+    }
+
+    fn shown(&self, mesh: &MeshDomain) -> String {
+        match self {
+            Self::Node(name) => mesh.dns_name(name),
+            Self::AgentOf(system) => format!("the system {system}"),
+        }
     }
 }

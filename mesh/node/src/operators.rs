@@ -16,6 +16,7 @@ use mesh_rt::tls::{self, Acceptor, Admit, CONNECTIONS_MAX, Trust};
 use tokio::sync::oneshot;
 use tracing::error;
 
+use crate::catalogue::Catalogue;
 use crate::lower::HandshakeCounts;
 use crate::node::{Node, NodeError};
 use crate::view::View;
@@ -135,6 +136,7 @@ impl Operators {
             view: Arc::new(view),
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
+            catalogue: Some(Arc::new(Catalogue::new(node.clone()))),
             registry,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -11,6 +11,7 @@ use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_core::split_view::{KnownRoots, SplitView};
 use mesh_proto::wire::admin::v1 as wire;
 use mesh_rt::clock::Clock;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::error;
 
@@ -24,6 +25,7 @@ struct Shared {
     /// `None` at the centre, which has nobody to hear from.
     life: Option<IslandLife>,
     state: Mutex<State>,
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -43,8 +45,10 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     sent_at_unix_ms: u64,
-    /// When it came, by a clock that nobody sets.
+    /// When it came, by a clock that nobody sets; or when it was read from disk.
     came: Instant,
+    /// Did it come to this process?
+    live: bool,
 }
 
 #[derive(Debug)]
@@ -58,19 +62,32 @@ struct Refusal {
 pub enum Stale {
     #[error("this node has not been told the directory yet: look at its link to the node above")]
     NeverHeard,
-    #[error("no heartbeat of the centre came for {} s: look at the link to the node above", .0.as_secs())]
+    #[error(
+        "no heartbeat of the centre came for {} s: look at the link to the node above",
+        .0.as_secs()
+    )]
     Silent(Duration),
 }
 
 impl Standing {
     /// Of a node that follows another, and may go on by itself for `life`.
     pub fn new(clock: Arc<dyn Clock>, life: IslandLife) -> Self {
-        Self(Arc::new(Shared { clock, life: Some(life), state: Mutex::default() }))
+        Self::with(clock, Some(life))
     }
 
     /// Of the centre, which knows what holds because it decides it.
     pub fn at_the_centre(clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Shared { clock, life: None, state: Mutex::default() }))
+        Self::with(clock, None)
+    }
+
+    fn with(clock: Arc<dyn Clock>, life: Option<IslandLife>) -> Self {
+        let changed = watch::Sender::new(());
+        Self(Arc::new(Shared { clock, life, state: Mutex::default(), changed }))
+    }
+
+    /// Tells of each heartbeat that counts.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
     }
 
     /// What goes into headers and answers: the last position that a heartbeat confirmed.
@@ -131,6 +148,20 @@ impl Standing {
         self.compare(shown, from).map_err(split)
     }
 
+    /// A heartbeat that came before this process started, and agreed with what this node holds.
+    pub(crate) fn recall(&self, position: DirectoryPosition, sent_at_unix_ms: u64) {
+        // Nothing else is known yet that it could contradict.
+        let _ = self.heard(position, sent_at_unix_ms);
+        if let Some(heard) = &mut self.state().heard {
+            heard.live = false;
+        }
+    }
+
+    /// How long ago a heartbeat came; `None`: none came since the start.
+    pub(crate) fn since_heard(&self) -> Option<Duration> {
+        self.state().heard.filter(|heard| heard.live).map(|heard| heard.came.elapsed())
+    }
+
     /// A heartbeat came that agrees with what this node holds: the directory is at `position`, and
     /// was so at `sent_at_unix_ms` by the clock of the centre.
     pub(crate) fn heard(
@@ -149,8 +180,10 @@ impl Standing {
         if later {
             // A centre whose clock is ahead must not buy time.
             let sent_at_unix_ms = sent_at_unix_ms.min(now_unix_ms);
-            state.heard = Some(Heard { sent_at_unix_ms, came: Instant::now() });
+            state.heard = Some(Heard { sent_at_unix_ms, came: Instant::now(), live: true });
         }
+        drop(state);
+        self.0.changed.send_replace(());
         Ok(())
     }
 
@@ -199,7 +232,7 @@ impl Standing {
     }
 
     /// For how long nothing has been heard; `None`: nothing ever was.
-    fn silent(&self) -> Option<Duration> {
+    pub(crate) fn silent(&self) -> Option<Duration> {
         let now_unix_ms = self.0.clock.unix_ms();
         let heard = self.state().heard?;
         Some(silence(heard.sent_at_unix_ms, now_unix_ms, heard.came.elapsed()))
@@ -222,9 +255,9 @@ impl State {
     }
 }
 
-/// Nothing is, until services say so.
-fn is_sensitive(_directory: &Directory, _header: &RequestHeader) -> bool {
-    false
+/// A service that this node does not know is none that it serves.
+fn is_sensitive(directory: &Directory, header: &RequestHeader) -> bool {
+    directory.service(&header.service).is_some_and(|service| service.sensitive)
 }
 
 #[cfg(test)]

@@ -14,8 +14,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tonic::transport::{Channel, Endpoint};
 
+use crate::catalogue::FromAbove;
 use crate::feed::follow::Following;
+use crate::feed::heed;
 use crate::node::{Node, NodeError};
+use crate::told::Kept;
 
 /// The upper neighbour: where it is, who it must be, and what vouches for it.
 #[derive(Debug)]
@@ -29,14 +32,14 @@ pub struct Upper {
 /// whoever is there.
 pub fn start_uplink<A: Accept>(
     node: &Node,
-    upper: Upper,
+    (upper, kept): (Upper, Option<Kept>),
     accept: Arc<A>,
     seed: u64,
 ) -> Result<Arc<Uplink>, NodeError> {
     let Upper { address, node: name, trust } = upper;
     let mesh = node.me.mesh.clone();
     let connector = Connector::new(&node.identity, trust, name.clone(), mesh.clone())?
-        .with_admit_key(node.admit_key());
+        .with_admit_key(node.admit_upper());
     let uri = http::Uri::builder()
         .scheme("https")
         .authority(mesh.dns_name(&name))
@@ -55,9 +58,11 @@ pub fn start_uplink<A: Accept>(
         seed: random.random(),
     });
     keep_readiness(node, &name, &uplink);
+    node.texts.set(Arc::new(FromAbove::new(node.clone(), dial(mesh_endpoint))));
+    heed::start(node, &name);
     let connect = dial(feed_endpoint);
     let (node, up, seed) = (node.clone(), uplink.up(), random.random());
-    Following { node, connect, up, seed }.start();
+    Following { node, kept, connect, up, seed }.start();
     Ok(uplink)
 }
 

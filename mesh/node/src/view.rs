@@ -7,8 +7,11 @@ use mesh_core::node::NodeName;
 use mesh_link::dial::Uplink;
 use mesh_link::lane::Lane;
 use mesh_link::peers::Peers;
+use mesh_proto::directory::write_heads;
 use mesh_proto::header::write_position;
-use mesh_proto::wire::admin::v1::{LaneState, Neighbour, Side, StatusResponse, TopologyResponse};
+use mesh_proto::wire::admin::v1::{
+    Following, LaneState, Neighbour, Side, StatusResponse, TopologyResponse,
+};
 use mesh_rt::admin::NodeView;
 use mesh_rt::memory::resident_bytes;
 
@@ -39,7 +42,7 @@ impl NodeView for View {
             draining: readiness.draining(),
             started_at_unix_ms: self.node.started_at_unix_ms,
             directory: Some(write_position(self.node.standing.position())),
-            following: Some(self.node.standing.status()),
+            following: Some(self.following()),
             counters: Some(counters.read(handshakes)),
             certificate_expires_unix_ms: self.node.certificate_expires_unix_ms,
             resident_bytes: resident_bytes().unwrap_or_default(),
@@ -68,6 +71,11 @@ impl NodeView for View {
 }
 
 impl View {
+    fn following(&self) -> Following {
+        let heads = write_heads(&self.node.directory.heads());
+        Following { heads, ..self.node.standing.status() }
+    }
+
     fn neighbour(&self, name: &NodeName, side: Side, lanes: &[Lane]) -> Neighbour {
         let software = lanes.first().map(|lane| lane.peer().software.clone());
         Neighbour {

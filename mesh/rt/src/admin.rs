@@ -25,9 +25,11 @@ use tracing::warn;
 use crate::admission::AdmissionLayer;
 use crate::readiness::Readiness;
 use crate::server::HEADER_LIST_BYTES_MAX;
+pub use catalogue::CatalogueDesk;
 use connection::Connection;
 pub use registry::RegistryDesk;
 
+mod catalogue;
 mod connection;
 mod registry;
 mod services;
@@ -78,6 +80,8 @@ pub struct AdminPort {
     pub readiness: Readiness,
     /// Full names of the services that health knows beside the node itself (`""`).
     pub services: Vec<String>,
+    /// What is known of services.
+    pub catalogue: Option<Arc<dyn CatalogueDesk>>,
     /// Only the centre has one.
     pub registry: Option<Arc<dyn RegistryDesk>>,
 }
@@ -197,7 +201,7 @@ impl AdminPort {
 
 impl fmt::Debug for AdminPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hop, view: _, readiness, services, registry: _ } = self;
+        let Self { hop, view: _, readiness, services, catalogue: _, registry: _ } = self;
         let mut shown = f.debug_struct("AdminPort");
         shown.field("hop", hop).field("readiness", readiness).field("services", services);
         shown.finish_non_exhaustive()

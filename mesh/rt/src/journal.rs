@@ -93,11 +93,16 @@ impl Contents {
 }
 
 impl Journal {
+    /// A journal that is not there: the first write makes it, and replaces what is in its place.
+    pub fn absent(path: &Path) -> Self {
+        Self { path: path.into(), file: None, bytes: 0, whole_bytes: 0 }
+    }
+
     /// Opens the journal at `path` with what it holds, and cuts a torn end off. One that is not
     /// there is made by the first write.
     pub fn open(path: &Path) -> Result<(Self, Contents), JournalError> {
         let contents = Contents::read(path)?;
-        let mut journal = Self { path: path.into(), file: None, bytes: 0, whole_bytes: 0 };
+        let mut journal = Self::absent(path);
         if contents.bytes == 0 {
             return Ok((journal, contents));
         }

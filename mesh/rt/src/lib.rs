@@ -16,5 +16,6 @@ pub mod memory;
 pub mod metrics;
 pub mod readiness;
 pub mod server;
+pub mod state_folder;
 pub mod telemetry;
 pub mod tls;

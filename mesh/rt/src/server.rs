@@ -33,7 +33,7 @@ pub fn mesh_server() -> Server {
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
         // Links ping by themselves, and know a dead lane before HTTP/2 would. A follower of the
-        // directory has nothing to say: only this tells one that reads slowly from one that is gone.
+        // directory has nothing to say: only this tells one that is slow from one that is gone.
         .http2_keepalive_interval(Some(HEARTBEAT_INTERVAL))
         .http2_keepalive_timeout(Some(PING_DEAD))
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use crate::commit::Commit;
 use crate::error::{CommitError, StoreError};
@@ -70,7 +70,7 @@ impl Embedded {
                 disk.read(|reading| Ok((reading.newest, reading.leases()?)))?;
             Ok::<_, StoreError>((Core { disk, lives: Lives::new(clock, leases) }, revision))
         });
-        let (core, revision) = opened.await.map_err(|_| panicked())??;
+        let (core, revision) = opened.await.map_err(|why| broken_off(&why))??;
         let core = Arc::new(core);
         let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
         let (news, newest) = watch::channel(revision);
@@ -106,7 +106,7 @@ impl Core {
         what: impl FnOnce(&Reading) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
         let core = Arc::clone(self);
-        spawn_blocking(move || core.disk.read(what)).await.map_err(|_| panicked())?
+        spawn_blocking(move || core.disk.read(what)).await.map_err(|why| broken_off(&why))?
     }
 }
 
@@ -155,7 +155,10 @@ impl Store for Embedded {
     }
 }
 
-/// The database refuses what it cannot read, so this is damage that it did not see.
-fn panicked() -> StoreError {
+fn broken_off(why: &JoinError) -> StoreError {
+    if why.is_cancelled() {
+        return StoreError::Closed;
+    }
+    // The database refuses what it can see to be damaged; what it did not see ends in a panic.
     StoreError::Corrupt { check: "see what the program said when it gave up".into() }
 }

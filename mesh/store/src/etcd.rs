@@ -17,6 +17,7 @@ mod watch;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 pub use self::config::{EtcdConfig, EtcdEndpoint, EtcdEndpoints, EtcdMalformed, EtcdNamespace};
 pub use self::dial::EtcdTlsError;
@@ -73,15 +74,14 @@ impl EtcdStore {
         Ok(Self(Arc::new(Etcd { members, keys, marks_lease: MarksLease::default() })))
     }
 
-    /// Asks each member how it is.
+    /// Asks each member how it is, all at once.
     pub async fn members(&self) -> Vec<EtcdMember> {
         let Self(etcd) = self;
-        let mut all = Vec::new();
-        for member in etcd.members.all() {
+        let asked = etcd.members.all().iter().map(|member| async move {
             let endpoint = member.endpoint.clone();
-            all.push(EtcdMember { endpoint, state: etcd.state_of(member).await });
-        }
-        all
+            EtcdMember { endpoint, state: etcd.state_of(member).await }
+        });
+        join_all(asked).await
     }
 }
 
@@ -108,7 +108,7 @@ fn name(alarm: AlarmType) -> &'static str {
 fn unanswered(verdict: Verdict) -> StoreError {
     match verdict {
         Verdict::NotSent(check) | Verdict::Doubtful(check) => StoreError::Unavailable { check },
-        Verdict::Refused(refusal) => refusal.into(),
+        Verdict::Refused(refusal) => refusal.into_error(),
     }
 }
 

@@ -14,7 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tempfile::TempDir;
 
 const SEEDS: u64 = 30;
-const SEEDS_LONG: u64 = 2_000;
+const SEEDS_LONG: u64 = 500;
 const STEPS: usize = 120;
 const PREFIXES: [&str; 6] = ["", "m/", "m/a", "m/b/", "m/b/1", "n"];
 

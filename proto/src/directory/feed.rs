@@ -147,7 +147,8 @@ pub fn read_heads(
     let mut read = BTreeMap::new();
     for wire::ScopeHead { scope, epoch, revision, hash } in heads {
         let scope = read_scope(field, scope)?;
-        let head = Head { epoch: *epoch, revision: *revision, hash: read_hash(field, hash)? };
+        let hash = Some(digest(field, hash)?);
+        let head = Head { epoch: *epoch, revision: *revision, hash };
         if read.contains_key(&scope) {
             return Err(Malformed::new(field, format!("has two heads of {scope}")));
         }

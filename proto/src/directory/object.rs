@@ -44,7 +44,7 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
 pub fn write_object(object: &Object) -> wire::Object {
     let kind = match object {
         Object::Cluster(cluster) => write_cluster(cluster),
-        Object::Agency(agency) => write_agency(agency),
+        Object::Agency(agency) => Kind::Agency(write_agency(agency)),
         Object::System(system) => write_system(system),
         Object::Service(service) => Kind::Service(write_service(service)),
         Object::Permission(permission) => write_permission(permission),
@@ -140,12 +140,12 @@ fn write_cluster(cluster: &Cluster) -> Kind {
     })
 }
 
-fn write_agency(agency: &Agency) -> Kind {
-    Kind::Agency(wire::Agency {
+pub(crate) fn write_agency(agency: &Agency) -> wire::Agency {
+    wire::Agency {
         address: agency.address.to_string(),
         name_fa: agency.name_fa.clone(),
         name_en: agency.name_en.clone(),
-    })
+    }
 }
 
 fn write_system(system: &System) -> Kind {

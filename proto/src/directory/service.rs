@@ -146,22 +146,26 @@ fn read_card(card: wire::ServiceCard) -> Result<ServiceCard, Malformed> {
 }
 
 fn write_card(card: &ServiceCard) -> wire::ServiceCard {
-    let contacts = card.contacts.iter().map(|contact| wire::Contact {
-        role: contact.role.to_string(),
-        phone: text(contact.phone.as_ref()),
-        email: text(contact.email.as_ref()),
-    });
     wire::ServiceCard {
         code: card.code.as_ref().map_or(String::new(), |code| code.as_str().into()),
         title_fa: card.title_fa.to_string(),
         title_en: card.title_en.to_string(),
         unit_fa: card.unit_fa.to_string(),
         fee_rials: card.fee_rials,
-        contacts: contacts.collect(),
+        contacts: card.contacts.iter().map(write_contact).collect(),
     }
 }
 
-fn read_description(found: &wire::InterfaceDescription) -> Result<Description, Malformed> {
+pub(crate) fn write_contact(contact: &Contact) -> wire::Contact {
+    wire::Contact {
+        role: contact.role.to_string(),
+        phone: text(contact.phone.as_ref()),
+        email: text(contact.email.as_ref()),
+    }
+}
+
+/// Reads what a service says of its description.
+pub fn read_description(found: &wire::InterfaceDescription) -> Result<Description, Malformed> {
     let media_type = MediaType::of(&found.media_type)
         .ok_or(Malformed::new("description.media_type", "is none that interfaces have"))?;
     if !(1..=DESCRIPTION_BYTES_MAX).contains(&(found.length_bytes as usize)) {
@@ -172,7 +176,8 @@ fn read_description(found: &wire::InterfaceDescription) -> Result<Description, M
     Ok(Description { sha256, media_type, length_bytes: found.length_bytes })
 }
 
-fn write_description(description: &Description) -> wire::InterfaceDescription {
+/// The message that [`read_description`] reads as `description`.
+pub fn write_description(description: &Description) -> wire::InterfaceDescription {
     wire::InterfaceDescription {
         sha256: Bytes::copy_from_slice(&description.sha256.0),
         media_type: description.media_type.name().into(),

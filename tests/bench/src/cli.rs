@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mesh_rt::exit::sentence;
 
-use crate::{link, part};
+use crate::{link, part, registry, store};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Hold the numbers of the design")]
@@ -18,6 +18,10 @@ struct Cli {
 enum Bench {
     /// One hop on a link against one hop of gRPC calls, both over mutual TLS
     Link(link::Options),
+    /// A nation's registry in each of its stores
+    Store(store::Options),
+    /// A registry of the size of the country: apply, restart, memory, and what one change costs
+    Registry(registry::Options),
     /// One process of a contender; benchmarks start these themselves
     #[command(hide = true)]
     Part(part::Options),
@@ -28,6 +32,8 @@ enum Bench {
 pub fn run() -> ExitCode {
     let done = match Cli::parse().bench {
         Bench::Link(options) => link::run(&options),
+        Bench::Store(options) => store::run(&options),
+        Bench::Registry(options) => registry::run(&options),
         Bench::Part(options) => part::run(&options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

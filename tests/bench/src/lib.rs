@@ -1,6 +1,7 @@
-//! Benchmarks that hold the numbers of the design, each against a contender in the same run.
+//! Benchmarks that hold the numbers of the design: the link against a contender in the same run,
+//! the registry by itself.
 //!
-//! A contender is made of real processes: the program starts itself again for each of its parts.
+//! All is made of real processes: the link's benchmark starts itself again for each of its parts.
 //! All of it stays on loopback, ends by itself, and leaves nothing behind.
 
 mod cli;
@@ -10,7 +11,9 @@ mod load;
 mod part;
 mod pki;
 mod process;
+mod registry;
 mod report;
+mod store;
 
 pub use cli::run;
 

@@ -1,5 +1,6 @@
 //! All groups of scenarios that are rows of a table, in the order of `docs/scenarios.md`.
 
+mod directory;
 mod forged;
 mod http;
 mod malformed;
@@ -9,6 +10,7 @@ mod provider;
 
 use crate::scenario::Group;
 
+pub use self::directory::DIRECTORY;
 pub use self::forged::FORGED;
 pub use self::http::HTTP;
 pub use self::malformed::MALFORMED;
@@ -17,4 +19,4 @@ pub use self::permitted::PERMITTED;
 pub use self::provider::PROVIDER;
 
 /// See the module.
-pub const GROUPS: [Group; 6] = [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED];
+pub const GROUPS: [Group; 7] = [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY];

@@ -5,11 +5,14 @@ pub mod backend;
 pub mod bed;
 pub mod cases;
 pub mod client;
+pub mod false_centre;
 pub mod forge;
 pub mod raw;
 pub mod rogue;
 pub mod sample;
 pub mod scenario;
+pub mod told;
+pub mod victim;
 
 pub use bed::Bed;
 pub use client::{Answer, Ask};

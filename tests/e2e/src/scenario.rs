@@ -73,6 +73,10 @@ pub enum Seen {
     },
     /// A rogue on a link was told this.
     Told(Problem),
+    /// A node was offered a directory, kept what it had, and said this.
+    NotTaken(String),
+    /// All went on as it should.
+    GoesOn,
 }
 
 impl Scenario {

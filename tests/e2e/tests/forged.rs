@@ -14,8 +14,9 @@ use mesh_core::operation::OperationKind;
 use mesh_core::reason::Problem;
 use mesh_link::exchange::Incoming;
 use mesh_link::lane::{Accept, Lane};
+use mesh_node::directory::DirectoryKeys;
 use mesh_node::upper::{Upper, start_uplink};
-use mesh_node::{Node, NodeFiles};
+use mesh_node::{Knows, LiveDirectory, Named, Node, NodeFiles, Standing, Who};
 use mesh_proto::frame::{Close, Hop, HopTime, LaneKind, Open};
 use mesh_proto::header::write_request;
 use mesh_rt::clock::SystemClock;
@@ -44,17 +45,20 @@ async fn link(bed: &Bed, name: &str, upper: &str) -> Lane {
         key_file: issued.key_file,
         trust_file: issued.trust_file,
     };
-    let directory = layout.directory_file();
-    let files = NodeFiles { mesh: &layout.mesh, tls: &tls, directory: &directory };
+    let files = NodeFiles { mesh: &layout.mesh, tls: &tls };
     let program = Program { name: "attacker", version: "0" };
     let own: NodeName = bed.node(name).name.clone();
-    let node = Node::build(&program, files, Arc::new(SystemClock), |_| Ok(own)).expect("a node");
+    let named = Named::load(&program, files, &Who::Node(own.clone())).expect("a certificate");
+    let (clock, keys) = (Arc::new(SystemClock), DirectoryKeys::default());
+    let directory = LiveDirectory::following(own, layout.mesh.clone(), keys);
+    let standing = Standing::at_the_centre(clock.clone());
+    let node = Node::new(named, Knows { directory, standing }, clock);
     let upper = Upper {
         address: bed.node(upper).mesh.expect("a hub listens"),
         node: bed.node(upper).name.clone(),
         trust: Trust::load(&trust_file).expect("a trust file"),
     };
-    let uplink = start_uplink(&node, upper, Arc::new(Nothing), 7).expect("it dials");
+    let uplink = start_uplink(&node, (upper, None), Arc::new(Nothing), 7).expect("it dials");
     let up = async {
         loop {
             if let Some(lane) = uplink.lane(LaneKind::Quick) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use e2e::cases::{FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER};
+use e2e::cases::{DIRECTORY, FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER};
 use e2e::scenario::{MARKER, page, run};
 use e2e::{Bed, rogue};
 
@@ -41,6 +41,11 @@ async fn peer_failures() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_requests() {
     run(&FORGED, Bed::start).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_that_are_not_to_be_believed() {
+    run(&DIRECTORY, Bed::start).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

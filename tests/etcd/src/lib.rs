@@ -43,6 +43,10 @@ pub struct Setting {
     pub progress_every: Duration,
 }
 
+/// A member's data as it was.
+#[derive(Debug)]
+pub struct Backup(TempDir);
+
 impl Default for Setting {
     fn default() -> Self {
         Self {
@@ -151,6 +155,18 @@ impl EtcdCluster {
     /// Starts a member that was killed, and does not wait: alone it may have no majority.
     pub fn spawn(&mut self, member: usize) {
         self.members[member].spawn(&self.pki).expect("etcd was started before");
+    }
+
+    /// What a killed member has on disk, to set it back to later. For a cluster of one.
+    pub fn backup(&self, member: usize) -> Backup {
+        let copy = tempfile::tempdir().expect("a temporary folder can be made");
+        self.members[member].copy_data_to(&copy.path().join("data"));
+        Backup(copy)
+    }
+
+    /// Makes a killed member what it was, as an operator's restore does.
+    pub fn set_back(&self, member: usize, backup: &Backup) {
+        self.members[member].replace_data_by(&backup.0.path().join("data"));
     }
 
     /// Stops a member where it stands: its connections stay open, and nothing answers.

@@ -1,7 +1,7 @@
 //! One etcd process: how it is started, asked for its state, and ended.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,6 +32,7 @@ pub(crate) struct Ports {
 pub(crate) struct Member {
     ports: Ports,
     arguments: Vec<String>,
+    data_dir: PathBuf,
     log_file: PathBuf,
     process: Option<Child>,
 }
@@ -64,6 +65,7 @@ impl Member {
         Self {
             ports: ports[index],
             arguments: options.iter().map(|(name, value)| format!("--{name}={value}")).collect(),
+            data_dir,
             log_file: folder.join(format!("m{index}.log")),
             process: None,
         }
@@ -134,6 +136,17 @@ impl Member {
         self.signal(Signal::CONT);
     }
 
+    pub(crate) fn copy_data_to(&self, copy: &Path) {
+        assert!(self.process.is_none(), "a running member changes its data");
+        copy_folder(&self.data_dir, copy).expect("the data can be copied");
+    }
+
+    pub(crate) fn replace_data_by(&self, copy: &Path) {
+        assert!(self.process.is_none(), "a running member changes its data");
+        fs::remove_dir_all(&self.data_dir).expect("the data is ours");
+        copy_folder(copy, &self.data_dir).expect("the copy is whole");
+    }
+
     fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the member runs");
         let pid = Pid::from_child(process);
@@ -152,7 +165,7 @@ impl Member {
     }
 
     fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log_file).unwrap_or_default();
+        let log = fs::read_to_string(&self.log_file).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(5)..].join(" | ")
     }
@@ -162,6 +175,22 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    // etcd refuses a folder that others may read.
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
 }
 
 fn https(port: u16) -> String {

@@ -19,6 +19,7 @@ const RANKS: &[(&str, u8)] = &[
     ("mesh-rt", 2),
     ("mesh-ledger", 2),
     ("mesh-store", 2),
+    ("mesh-describe", 2),
     ("mesh-certs", 2),
     ("mesh-node", 3),
     ("hub-central", 4),

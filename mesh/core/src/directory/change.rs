@@ -107,7 +107,9 @@ pub fn apply(objects: &ByKey, changes: &[Change]) -> Result<ByKey, ChangeError> 
 }
 
 /// The changes that make `have` into `want`: first what is put, in the order of keys, then what is
-/// removed, in the opposite order, so that each part of them leaves objects that fit together.
+/// removed, in the opposite order. So each part of them leaves objects that fit together, but for
+/// what can only change at once, such as a service that drops an operation and those that may use
+/// it: who commits in parts judges each part.
 /// What `want` lacks stays unless `removable` says that it may go.
 pub fn diff(have: &ByKey, want: &ByKey, removable: impl Fn(ObjectKind) -> bool) -> Vec<Change> {
     let put = want.iter().filter(|(key, object)| have.get(key) != Some(object));

@@ -77,9 +77,12 @@ pub(crate) fn sample() -> Objects {
     }
 }
 
+pub(crate) fn mesh() -> MeshDomain {
+    MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap()
+}
+
 pub(crate) fn build(objects: Objects) -> Result<Directory, DirectoryError> {
-    let mesh = MeshDomain::new("ir".parse().unwrap(), "mesh.ir").unwrap();
-    Directory::build(mesh, DirectoryPosition::default(), objects)
+    Directory::build(mesh(), DirectoryPosition::default(), objects)
 }
 
 #[test]

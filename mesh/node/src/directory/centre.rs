@@ -59,13 +59,11 @@ impl LiveDirectory {
         let directory = Directory::build(mesh, position, objects)?;
         let anew = heads.values().all(|head| head.epoch != epoch);
         let mut held: BTreeMap<Scope, Held> = if anew {
-            let laid = directory.scopes().into_iter().map(|scope| {
-                let laid = lay_out(&directory, &scope, None, &signer);
-                let mut held = Held::begin(laid.head);
-                held.renew(laid);
-                (scope, held)
+            let begun = directory.scopes().into_iter().map(|scope| {
+                let head = lay_out(&directory, &scope, None, &signer).head;
+                (scope, Held::begin(head))
             });
-            laid.collect()
+            begun.collect()
         } else {
             heads.into_iter().map(|(scope, head)| (scope, Held::begin(head))).collect()
         };
@@ -146,26 +144,31 @@ impl LiveDirectory {
         Ok(())
     }
 
-    /// Lays out anew the scopes whose entries have outgrown their snapshots, and those that nobody
-    /// has laid out yet. Costs what they hold: for a thread that may block, after a commit. Answers
-    /// how many there were.
+    /// Lays out anew the scopes whose entries have outgrown their snapshots. Costs what they hold:
+    /// for a thread that may block, after a commit. Answers how many there were.
     pub fn renew_snapshots(&self) -> usize {
-        let Role::Centre(signer) = &self.0.role else { return 0 };
+        let (_, scopes) = self.cut();
+        let due = scopes.iter().filter(|(_, held)| held.snapshot.is_some() && held.overgrown());
+        let due: Vec<Scope> = due.map(|(scope, _)| scope.clone()).collect();
+        self.lay_out_anew(&due);
+        due.len()
+    }
+
+    /// Lays out `due`, at the centre. One that nobody asks for is never laid out: the registry's
+    /// objects are here in one form already.
+    pub(super) fn lay_out_anew(&self, due: &[Scope]) {
+        let Role::Centre(signer) = &self.0.role else { return };
         let (directory, scopes) = self.cut();
-        let due = scopes.iter().filter(|(_, held)| held.snapshot.is_none() || held.overgrown());
-        let due: Vec<_> = due.map(|(scope, held)| (scope.clone(), held.head)).collect();
-        for (scope, head) in &due {
-            let laid = lay_out(&directory, scope, Some(*head), signer);
+        for scope in due {
+            let Some(held) = scopes.get(scope) else { continue };
+            let laid = lay_out(&directory, scope, Some(held.head), signer);
             let _alone = self.writing();
-            let mut state = self.state();
             // Entries may have come meanwhile: the snapshot is of a head that they lead away from.
-            if let Some(held) = state.scopes.get_mut(scope) {
+            if let Some(held) = self.state().scopes.get_mut(scope) {
                 Arc::make_mut(held).renew(laid);
             }
-            drop(state);
-            self.tell();
         }
-        due.len()
+        self.tell();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -12,17 +12,9 @@ use mesh_core::exchange::Digest;
 use mesh_core::node::MeshDomain;
 use mesh_proto::directory::{Signature, read_signature, write_signature};
 use mesh_proto::wire::directory::v1 as wire;
-use mesh_rt::file;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use mesh_rt::directory_keys::{KeyFileError, load_public_keys, load_signing_key};
 
 use super::NotTaken;
-
-/// Largest file of keys, in bytes.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
-
-/// How a SubjectPublicKeyInfo of Ed25519 begins (RFC 8410 §10.1); the key's 32 bytes follow.
-const SPKI_BEGIN: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0];
 
 /// What is signed. What was signed as one of them is nothing as another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,22 +36,12 @@ pub struct DirectorySigner {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DirectoryKeys(BTreeSet<Ed25519Key>);
 
-/// A file that holds no key of the directory. Names the file.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryKeyError {
-    #[error("{}: cannot be read, check that it is there and readable", file.display())]
-    Read { file: PathBuf, source: std::io::Error },
-    #[error("{}: holds no {wanted} of Ed25519 in PEM", file.display())]
-    NoKey { file: PathBuf, wanted: &'static str },
-}
-
 impl DirectorySigner {
     /// Reads a private key, PKCS#8 in PEM.
-    pub fn load(file: &Path) -> Result<Self, DirectoryKeyError> {
-        let pem = read(file)?;
-        let unfit = || DirectoryKeyError::NoKey { file: file.into(), wanted: "private key" };
-        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| unfit())?;
-        Self::from_pkcs8(der.secret_pkcs8_der()).ok_or_else(unfit)
+    pub fn load(file: &Path) -> Result<Self, KeyFileError> {
+        let der = load_signing_key(file)?;
+        let signer = Self::from_pkcs8(der.secret_pkcs8_der());
+        signer.ok_or_else(|| KeyFileError::NoPrivateKey { file: file.into() })
     }
 
     /// The key in a PKCS#8 document.
@@ -88,16 +70,8 @@ impl DirectorySigner {
 
 impl DirectoryKeys {
     /// Reads one or more public keys, SubjectPublicKeyInfo in PEM.
-    pub fn load(file: &Path) -> Result<Self, DirectoryKeyError> {
-        let pem = read(file)?;
-        let unfit = || DirectoryKeyError::NoKey { file: file.into(), wanted: "public key" };
-        let keys = SubjectPublicKeyInfoDer::pem_slice_iter(&pem).map(|der| {
-            let der = der.map_err(|_| unfit())?;
-            let key = der.strip_prefix(&SPKI_BEGIN).and_then(|key| key.try_into().ok());
-            key.map(Ed25519Key::new).ok_or_else(unfit)
-        });
-        let keys: BTreeSet<_> = keys.collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(unfit()) } else { Ok(Self(keys)) }
+    pub fn load(file: &Path) -> Result<Self, KeyFileError> {
+        Ok(load_public_keys(file)?.into_iter().map(Ed25519Key::new).collect())
     }
 
     pub fn contains(&self, key: &Ed25519Key) -> bool {
@@ -154,11 +128,6 @@ impl fmt::Debug for DirectorySigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DirectorySigner").field("key", &self.key).finish_non_exhaustive()
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, DirectoryKeyError> {
-    file::read(file, KEY_FILE_BYTES_MAX)
-        .map_err(|source| DirectoryKeyError::Read { file: file.into(), source })
 }
 
 /// SHA-256 over the parts, one after the other.

@@ -39,11 +39,11 @@ impl LiveDirectory {
     /// [`LiveDirectory::changed`] says when to ask again. At the centre it may have to lay a scope
     /// out, which costs what is in it.
     pub fn lacks(&self, follower: &mut Follower) -> Vec<FeedEvent> {
-        let mut whole = self.group(follower);
-        if whole.is_none() && self.renew_snapshots() != 0 {
-            whole = self.group(follower);
-        }
-        let kinds = whole.unwrap_or_default();
+        let kinds = self.group(follower).or_else(|unlaid| {
+            self.lay_out_anew(&unlaid);
+            self.group(follower)
+        });
+        let kinds = kinds.unwrap_or_default();
         let last = kinds.len().saturating_sub(1);
         let group = kinds.into_iter().enumerate();
         let group = group.map(|(index, kind)| FeedEvent { kind: Some(kind), more: index < last });
@@ -61,16 +61,19 @@ impl LiveDirectory {
         self.lacks(&mut Follower::new(NodeName::Centre, BTreeMap::new()))
     }
 
-    /// `None` where a snapshot is needed that nobody has made yet.
-    fn group(&self, follower: &mut Follower) -> Option<Vec<Kind>> {
+    /// Or the scopes of which a snapshot is needed that nobody has made yet.
+    fn group(&self, follower: &mut Follower) -> Result<Vec<Kind>, Vec<Scope>> {
         let (now, scopes) = self.cut();
         let followed = now.followed_by(&follower.node);
         let told: Vec<(&Scope, &Arc<Held>)> =
             scopes.iter().filter(|(scope, _)| followed.contains(scope)).collect();
-        let mut group = Vec::new();
+        let (mut group, mut unlaid) = (Vec::new(), Vec::new());
         for (scope, held) in &told {
             let have = follower.have.get(*scope);
-            let lacks = held.since(have.copied())?;
+            let Some(lacks) = held.since(have.copied()) else {
+                unlaid.push((*scope).clone());
+                continue;
+            };
             let laid_anew = held.snapshot.as_ref().filter(|laid| {
                 let told = lacks.iter().any(|kind| matches!(kind, Kind::Snapshot(_)));
                 let known = follower.laid.get(*scope);
@@ -79,6 +82,9 @@ impl LiveDirectory {
             group.extend(lacks);
             // With it, the entries before it need not be kept.
             group.extend(laid_anew.map(|laid| Kind::Snapshot(laid.message.clone())));
+        }
+        if !unlaid.is_empty() {
+            return Err(unlaid);
         }
         follower.have.retain(|scope, _| followed.contains(scope));
         for (scope, held) in told {
@@ -90,6 +96,6 @@ impl LiveDirectory {
                 follower.laid.insert(scope.clone(), laid.head);
             }
         }
-        Some(group)
+        Ok(group)
     }
 }

@@ -14,7 +14,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
-use super::{AdminPort, MESSAGE_BYTES_MAX, NodeView, registry};
+use super::{AdminPort, MESSAGE_BYTES_MAX, NodeView, catalogue, registry};
 
 /// Health as `health` reports it, reflection in both of its versions, the admin service, and the
 /// registry where there is one.
@@ -31,6 +31,10 @@ pub(super) fn routes(
         .add_service(health.max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(reflection_v1.max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(reflection_alpha.max_decoding_message_size(MESSAGE_BYTES_MAX));
+    let routes = match &port.catalogue {
+        None => routes,
+        Some(desk) => routes.add_service(catalogue::service(port.hop.clone(), desk.clone())),
+    };
     Ok(match &port.registry {
         None => routes,
         Some(desk) => routes.add_service(registry::service(port.hop.clone(), desk.clone())),
@@ -48,6 +52,10 @@ fn reflection(port: &AdminPort) -> Builder<'static> {
         .with_service_name(<HealthServer<HealthService> as NamedService>::NAME)
         .with_service_name("grpc.reflection.v1.ServerReflection")
         .with_service_name("grpc.reflection.v1alpha.ServerReflection");
+    let known = match port.catalogue {
+        None => known,
+        Some(_) => known.with_service_name(catalogue::SERVICE),
+    };
     match port.registry {
         None => known,
         Some(_) => known.with_service_name(registry::SERVICE),

@@ -46,6 +46,7 @@ impl Served {
             view: Arc::new(Sample),
             readiness: readiness.clone(),
             services: vec![LINK.into()],
+            catalogue: None,
             registry: None,
         };
         let bound = AdminBound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

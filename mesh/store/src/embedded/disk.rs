@@ -113,6 +113,9 @@ impl Disk {
     /// opened again. That is done here when the disk was full, so that reads go on.
     pub(super) fn failed(&self, why: &StoreError) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let State::Open(_) = *state {
+            tracing::error!(cause = %why, "the store cannot write its file");
+        }
         // Lets go of the file first, which can be opened once only.
         *state = State::Down(why.clone());
         if matches!(why, StoreError::Full { .. }) {
@@ -134,11 +137,11 @@ impl Disk {
 
     fn try_again(&self, state: &mut State) {
         match self.mount_existing() {
-            Ok(database) => *state = State::Open(database),
-            Err(why) => {
-                tracing::error!(cause = %why, "the store cannot be opened again");
-                *state = State::Down(why);
+            Ok(database) => {
+                tracing::info!("the store has opened its file again");
+                *state = State::Open(database);
             }
+            Err(why) => *state = State::Down(why),
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) async fn commit(etcd: &Etcd, commit: &Commit) -> Result<StoreRevision
             Err(Refusal::Store(error @ StoreError::Unavailable { .. })) => {
                 return Err(unless_doubtful(is_doubtful, error));
             }
-            Err(refusal) => return attempt.refused(refusal.into(), is_doubtful).await,
+            Err(refusal) => return attempt.refused(refusal.into_error(), is_doubtful).await,
         }
     }
     let check = "etcd ends leases as soon as it grants them; do its members' clocks run?";
@@ -178,7 +178,7 @@ impl Attempt<'_> {
                 // Void by an earlier try of this very call.
                 _ => Settled::NotMade,
             },
-            Err(refusal) => Settled::Unknown(refusal.into()),
+            Err(refusal) => Settled::Unknown(refusal.into_error()),
         }
     }
 
@@ -186,7 +186,7 @@ impl Attempt<'_> {
     /// now, so that an earlier try cannot be kept from coming.
     async fn without_space(&self, is_doubtful: bool) -> Result<StoreRevision, CommitError> {
         let request = RangeRequest { key: self.mark.clone(), ..RangeRequest::default() };
-        let full = StoreError::from(Refusal::NoSpace);
+        let full = Refusal::NoSpace.into_error();
         match self.etcd.members.ask(&request).await.result {
             Ok(answer) => match answer.kvs.first() {
                 Some(mark) => Ok(ours(mark.mod_revision)),

@@ -19,9 +19,19 @@ const MARKS_LIFE: Duration = Duration::from_secs(600);
 /// How long new marks are put under the same lease, so that each stays for half its life at least.
 const MARKS_LEASE_AGE_MAX: Duration = Duration::from_secs(300);
 
+/// Marks under one lease, at most: etcd deletes them in one go.
+const MARKS_PER_LEASE_MAX: usize = 1000;
+
 /// The lease of the marks that are put now.
 #[derive(Debug, Default)]
-pub(super) struct MarksLease(Mutex<Option<(LeaseId, Instant)>>);
+pub(super) struct MarksLease(Mutex<Option<Current>>);
+
+#[derive(Debug)]
+struct Current {
+    lease: LeaseId,
+    granted: Instant,
+    marks: usize,
+}
 
 pub(super) async fn grant(etcd: &Etcd, life: LeaseLife) -> Result<LeaseId, StoreError> {
     grant_seconds(&etcd.members, life.as_secs()).await
@@ -36,7 +46,7 @@ async fn keep_alive(members: &Members, lease: LeaseId) -> Result<(), StoreError>
     match members.ask(&request).await.result {
         Ok(answer) if 0 < answer.ttl => Ok(()),
         Ok(_) | Err(Refusal::LeaseUnknown) => Err(StoreError::LeaseEnded { lease }),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -47,7 +57,7 @@ pub(super) async fn revoke(etcd: &Etcd, lease: LeaseId) -> Result<(), StoreError
         // An earlier try, whose answer was lost.
         Err(Refusal::LeaseUnknown) if is_doubtful => Ok(()),
         Err(Refusal::LeaseUnknown) => Err(StoreError::LeaseEnded { lease }),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -56,7 +66,7 @@ pub(super) async fn is_alive(members: &Members, lease: LeaseId) -> Result<bool, 
     match members.ask(&request).await.result {
         Ok(answer) => Ok(0 <= answer.ttl),
         Err(Refusal::LeaseUnknown) => Ok(false),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(refusal.into_error()),
     }
 }
 
@@ -75,7 +85,7 @@ async fn grant_seconds(members: &Members, seconds: u64) -> Result<LeaseId, Store
                     return Ok(LeaseId(id));
                 }
             }
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) => return Err(refusal.into_error()),
         }
     }
 }
@@ -84,20 +94,22 @@ impl MarksLease {
     /// The lease for a mark that is put now.
     pub(super) async fn current(&self, members: &Members) -> Result<LeaseId, StoreError> {
         let mut current = self.0.lock().await;
-        if let Some((lease, granted)) = *current
+        if let Some(Current { lease, granted, marks }) = &mut *current
             && granted.elapsed() < MARKS_LEASE_AGE_MAX
+            && *marks < MARKS_PER_LEASE_MAX
         {
-            return Ok(lease);
+            *marks += 1;
+            return Ok(*lease);
         }
         let granted = Instant::now();
         let lease = grant_seconds(members, MARKS_LIFE.as_secs()).await?;
-        *current = Some((lease, granted));
+        *current = Some(Current { lease, granted, marks: 1 });
         Ok(lease)
     }
 
     /// The next mark needs another lease: this one has ended, though we did not expect it.
     pub(super) async fn forget(&self, lease: LeaseId) {
         let mut current = self.0.lock().await;
-        current.take_if(|(known, _)| *known == lease);
+        current.take_if(|current| current.lease == lease);
     }
 }

@@ -17,7 +17,7 @@ const SMALLER_BY: usize = 8;
 
 pub(super) async fn get(etcd: &Etcd, key: &StoreKey) -> Result<Option<Item>, StoreError> {
     let request = RangeRequest { key: etcd.keys.key(key), ..RangeRequest::default() };
-    let answer = etcd.members.ask(&request).await.result?;
+    let answer = etcd.members.ask(&request).await.result.map_err(Refusal::into_error)?;
     answer.kvs.into_iter().next().map(|found| etcd.keys.item(found)).transpose()
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn page(etcd: &Etcd, of: &PageOf) -> Result<Page, StoreError> {
 /// The revision that the store is at now.
 pub(super) async fn newest(etcd: &Etcd) -> Result<StoreRevision, StoreError> {
     let request = RangeRequest { key: etcd.keys.nothing(), ..RangeRequest::default() };
-    let answer = etcd.members.ask(&request).await.result?;
+    let answer = etcd.members.ask(&request).await.result.map_err(Refusal::into_error)?;
     Ok(answer.header.map_or_else(StoreRevision::default, |header| ours(header.revision)))
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn about(etcd: &Etcd, refusal: Refusal, asked: StoreRevision) -
             Ok(newest) => StoreError::Ahead { asked, newest },
             Err(error) => error,
         },
-        refusal => refusal.into(),
+        refusal => refusal.into_error(),
     }
 }
 

@@ -69,20 +69,20 @@ pub(super) fn verdict(status: &Status) -> Verdict {
     })
 }
 
-impl From<Refusal> for StoreError {
+impl Refusal {
     /// For callers that expect no such answer, or have nothing to add.
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Store(error) => error,
-            Refusal::NoSpace => {
+    pub(super) fn into_error(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::NoSpace => {
                 let check = "etcd has used its --quota-backend-bytes; \
                     compact, defragment, then disarm the alarm NOSPACE";
-                Self::Full { check: check.into() }
+                StoreError::Full { check: check.into() }
             }
-            Refusal::AnswerTooLarge => {
-                Self::TooLarge { check: "an answer of etcd is larger than we take".into() }
+            Self::AnswerTooLarge => {
+                StoreError::TooLarge { check: "an answer of etcd is larger than we take".into() }
             }
-            other => Self::Foreign { check: format!("etcd answered {other:?}, unasked") },
+            other => StoreError::Foreign { check: format!("etcd answered {other:?}, unasked") },
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn what_cannot_be_mended_by_another_try_says_what_to_check() {
         let of = |code, message: &str| match verdict(&Status::new(code, message)) {
-            Verdict::Refused(refusal) => StoreError::from(refusal),
+            Verdict::Refused(refusal) => refusal.into_error(),
             other => panic!("{other:?}"),
         };
         let large = of(Code::InvalidArgument, "etcdserver: request is too large");

@@ -181,14 +181,14 @@ fn ended(verdict: Verdict) -> Ended {
     match verdict {
         Verdict::NotSent(_) | Verdict::Doubtful(_) => Ended::Broken,
         Verdict::Refused(Refusal::Store(error)) => Ended::Refused(error),
-        Verdict::Refused(refusal) => Ended::Refused(refusal.into()),
+        Verdict::Refused(refusal) => Ended::Refused(refusal.into_error()),
     }
 }
 
 /// etcd ends a watch for what it was asked, or because the member goes away.
 fn canceled(reason: &str) -> Ended {
     if reason.contains("permission denied") {
-        return Ended::Refused(denied(reason).into());
+        return Ended::Refused(denied(reason).into_error());
     }
     Ended::Broken
 }

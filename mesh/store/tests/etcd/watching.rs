@@ -111,3 +111,20 @@ async fn a_revision_that_never_was_is_ahead() {
         assert_eq!(store.compact(asked).await, Err(ahead));
     }
 }
+
+#[tokio::test]
+async fn a_watch_of_a_cluster_that_was_set_back_says_so() {
+    let mut cluster = EtcdCluster::start(1);
+    let store = store(&cluster);
+    let newest = fill(&store, "k/", 3).await;
+    cluster.kill(0);
+    let backup = cluster.backup(0);
+    cluster.restart(0);
+    let mut watch = store.watch(&KeyPrefix::all(), newest).await.unwrap();
+    let undone = store.commit(put("undone", "1")).await.unwrap();
+    assert_eq!(told(&mut watch).await, (undone, "undone=1".into()));
+    cluster.kill(0);
+    cluster.set_back(0, &backup);
+    cluster.restart(0);
+    assert_eq!(watch.next().await, Err(StoreError::Ahead { asked: undone, newest }));
+}

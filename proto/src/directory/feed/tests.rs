@@ -118,6 +118,7 @@ fn refuses_heads_that_are_not_one_for_each_scope_in_order() {
         ("not in the order", |heads| heads.reverse()),
         ("not in the order", |heads| heads[1] = heads[0].clone()),
         ("heartbeat.heads: is 31 bytes", |heads| heads[0].hash = vec![0; 31].into()),
+        ("heartbeat.heads: is 0 bytes", |heads| heads[0].hash.clear()),
         ("heartbeat.heads: ", |heads| heads[0].scope = "agency/".into()),
     ];
     for (want, change) in cases {

@@ -67,6 +67,8 @@ fn shown(seen: &Seen) -> (String, String, String) {
         Seen::Told(problem) => {
             (String::new(), problem.reason.name().to_owned(), problem.hop.to_string())
         }
+        Seen::NotTaken(_) => plain("not taken".into()),
+        Seen::GoesOn => plain("goes on".into()),
         Seen::Exit { code, .. } => plain(format!("exit {}", code.unwrap_or(-1))),
     }
 }

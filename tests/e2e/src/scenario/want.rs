@@ -27,6 +27,10 @@ pub enum Want {
     Told(Reason, At),
     /// The program does not start, and says this.
     NotStarted(&'static str),
+    /// A node keeps the directory that it has, and says this of the one that it was offered.
+    NotTaken(&'static str),
+    /// Nothing fails.
+    GoesOn,
 }
 
 /// The hop at fault, by its part in the exchange.
@@ -114,6 +118,10 @@ impl Want {
             (Self::NotStarted(want), Seen::Exit { code, said }) => {
                 is(*code == Some(2) && said.contains(want), "it did not say that")
             }
+            (Self::NotTaken(want), Seen::NotTaken(why)) => {
+                is(why.contains(want), "it did not say that")
+            }
+            (Self::GoesOn, Seen::GoesOn) => Ok(()),
             _ => Err("something else".into()),
         }
     }
@@ -136,6 +144,8 @@ impl Want {
             Self::Told(why, at) => (String::new(), why.name().to_owned(), at.to_string()),
             Self::Closed => plain("closed"),
             Self::NotStarted(_) => plain("does not start"),
+            Self::NotTaken(_) => plain("not taken"),
+            Self::GoesOn => plain("goes on"),
         }
     }
 
@@ -145,6 +155,7 @@ impl Want {
             Self::Answered(..) => "once",
             Self::Refused(..) | Self::Told(..) | Self::NotStarted(_) => "no",
             Self::Failed(..) | Self::Broken(..) | Self::Closed => "",
+            Self::NotTaken(_) | Self::GoesOn => "",
         }
     }
 }

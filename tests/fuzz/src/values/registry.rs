@@ -50,7 +50,7 @@ fn head(dice: &mut Dice) -> Head {
     Head {
         epoch: dice.within(0..=u64::MAX),
         revision: dice.within(0..=u64::MAX),
-        hash: dice.maybe(digest),
+        hash: Some(digest(dice)),
     }
 }
 

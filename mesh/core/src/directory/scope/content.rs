@@ -41,7 +41,10 @@ impl Directory {
             Scope::Cluster(_) => Vec::new(),
             Scope::Agency(agency) => agency_objects(tables, agency),
         };
-        objects.extend(self.link_keys_in(scope));
+        let mut keys: Vec<LinkKey> = self.link_keys_in(scope).collect();
+        // A directory has them by node, and keys are in the order of names.
+        keys.sort_unstable_by(|a, b| (&a.node, &a.spki_sha256).cmp(&(&b.node, &b.spki_sha256)));
+        objects.extend(keys.into_iter().map(Object::LinkKey));
         if *scope == Scope::Nation {
             let keys = tables.directory_keys.iter();
             let keys = keys.map(|key| DirectoryKey { public_key: *key });
@@ -50,10 +53,10 @@ impl Directory {
         objects
     }
 
-    fn link_keys_in(&self, scope: &Scope) -> impl Iterator<Item = Object> {
+    fn link_keys_in(&self, scope: &Scope) -> impl Iterator<Item = LinkKey> {
         let keys = self.tables.link_keys.iter().map(|key| &**key);
         keys.filter(|(node, _)| of_node(node) == *scope).map(|(node, digest): &(_, Digest)| {
-            Object::LinkKey(LinkKey { node: self.mesh().dns_name(node), spki_sha256: *digest })
+            LinkKey { node: self.mesh().dns_name(node), spki_sha256: *digest }
         })
     }
 }

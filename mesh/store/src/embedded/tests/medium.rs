@@ -24,6 +24,7 @@ struct Inside {
     is_once: bool,
     /// Whether a change has failed.
     is_hit: bool,
+    syncs: usize,
     /// What was there before each write since the last sync: place, bytes.
     unsynced: Vec<(u64, Vec<u8>)>,
 }
@@ -78,6 +79,11 @@ impl Medium {
         }
     }
 
+    /// How often the disk was asked to keep what it has.
+    pub(super) fn syncs(&self) -> usize {
+        self.lock().syncs
+    }
+
     fn change(&self) -> Result<(), Error> {
         let mut inside = self.lock();
         match inside.fault {
@@ -118,7 +124,9 @@ impl StorageBackend for Backend {
     fn sync_data(&self) -> Result<(), Error> {
         self.medium.change()?;
         self.below.sync_data()?;
-        self.medium.lock().unsynced.clear();
+        let mut inside = self.medium.lock();
+        inside.unsynced.clear();
+        inside.syncs += 1;
         Ok(())
     }
 

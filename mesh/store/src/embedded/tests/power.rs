@@ -10,8 +10,8 @@ use super::super::{Embedded, SteadyClock};
 use super::medium::Medium;
 use super::{held, open, put};
 
-const SEEDS: u64 = 60;
-const SEEDS_LONG: u64 = 5_000;
+const SEEDS: u64 = 40;
+const SEEDS_LONG: u64 = 1_000;
 
 #[tokio::test]
 async fn a_power_cut_keeps_what_was_answered() {
@@ -27,6 +27,28 @@ async fn a_power_cut_keeps_what_was_answered() {
         println!("MESH_SEED={seed}");
         live_and_be_cut(seed).await;
     }
+}
+
+/// Durable for each, and paid for together.
+#[tokio::test]
+async fn commits_that_wait_together_share_what_it_costs_to_keep_them() {
+    const COMMITS: usize = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registry");
+    let medium = Medium::default();
+    let disk = medium.disk(&file);
+    let store = Embedded::open_disk(disk, Arc::new(SteadyClock::default())).await.unwrap();
+    put(&store, "alone").await.unwrap();
+    let before = medium.syncs();
+    put(&store, "alone again").await.unwrap();
+    let alone = medium.syncs() - before;
+    let values: Vec<_> = (0..COMMITS).map(|number| number.to_string()).collect();
+    let commits = values.iter().map(|value| put(&store, value));
+    let revisions = futures_util::future::join_all(commits).await;
+    assert!(revisions.is_sorted_by(|one, two| one.as_ref().unwrap() < two.as_ref().unwrap()));
+    let together = medium.syncs() - before - alone;
+    assert!(together < COMMITS * alone / 4, "{together} syncs, {alone} for one commit");
+    assert_eq!(held(&store).await, (COMMITS - 1).to_string());
 }
 
 /// Some lives of one store, each ended by a cut in the middle of a commit.

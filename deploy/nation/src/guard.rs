@@ -20,9 +20,9 @@ pub(crate) const GUARD_KEPT: &str = "--guard-kept";
 pub(crate) struct Guard(Child);
 
 impl Guard {
-    /// Starts this program once more, as a guard of `folder`.
-    pub(crate) fn start(folder: &Path, kept: bool) -> std::io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    /// Starts the launcher's `program` as a guard of `folder`.
+    pub(crate) fn start(program: &Path, folder: &Path, kept: bool) -> std::io::Result<Self> {
+        let mut command = Command::new(program);
         command
             .arg(if kept { GUARD_KEPT } else { GUARD })
             .arg(folder)

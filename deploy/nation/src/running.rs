@@ -8,6 +8,7 @@ use hubctl::ConnectError;
 use mesh_core::node::NodeName;
 use mesh_rt::config::ConfigError;
 
+use crate::guard::Guard;
 use crate::layout::{Layout, NodeLayout, ProgramLayout};
 use crate::process::{Process, ProcessError, left_as_asked, left_in_order, spawn};
 use crate::remains::Ledger;
@@ -22,6 +23,8 @@ pub struct Running {
     ledger: Option<Ledger>,
     /// Every process was ready once, so that each knows how to leave.
     pub(crate) came_up: bool,
+    /// Goes last: until then it watches.
+    guard: Option<Guard>,
 }
 
 /// What a program printed.
@@ -51,6 +54,8 @@ pub enum RunError {
     Runtime(#[source] std::io::Error),
     #[error("no node is called {0}")]
     NoNode(String),
+    #[error("no guard can be started, which would clear up if this process is killed")]
+    Guard(#[source] std::io::Error),
     #[error("what is started cannot be written down")]
     Ledger(#[source] std::io::Error),
     #[error("{}: is no directory; say with --bins where the programs are", path.display())]
@@ -61,6 +66,17 @@ impl Running {
     /// Starts everything of `layout` with the programs in `bins`.
     pub fn start(layout: Layout, bins: &Path) -> Result<Self, RunError> {
         Self::start_noting(layout, bins, None)
+    }
+
+    /// As [`Self::start`], and should this process be killed, a guard ends all others and removes
+    /// the layout's folder. It is the launcher's own program, in `bins` too.
+    pub fn start_guarded(layout: Layout, bins: &Path) -> Result<Self, RunError> {
+        let ledger = Ledger::create(&layout.dir).map_err(RunError::Ledger)?;
+        let guard = Guard::start(&bins.join("nation"), &layout.dir, false);
+        let guard = guard.map_err(RunError::Guard)?;
+        let mut running = Self::start_noting(layout, bins, Some(ledger))?;
+        running.guard = Some(guard);
+        Ok(running)
     }
 
     /// As [`Self::start`], and writes each process down in `ledger`.
@@ -81,7 +97,7 @@ impl Running {
             }
         }
         let (bins, processes) = (bins.into(), Vec::new());
-        let mut running = Self { layout, bins, processes, ledger, came_up: false };
+        let mut running = Self { layout, bins, processes, ledger, came_up: false, guard: None };
         for program in running.layout.programs.clone() {
             running.start_program(&program)?;
         }

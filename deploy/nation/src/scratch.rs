@@ -52,7 +52,8 @@ impl Scratch {
         let kept = keep.is_some();
         let unused = |source| ScratchError::Unused { dir: dir.clone(), source };
         let ledger = Ledger::create(&dir).map_err(unused)?;
-        let guard = Guard::start(&dir, kept).map_err(ScratchError::Guard)?;
+        let program = std::env::current_exe().map_err(ScratchError::Guard)?;
+        let guard = Guard::start(&program, &dir, kept).map_err(ScratchError::Guard)?;
         Ok((Self { dir, kept, _guard: guard }, ledger))
     }
 

@@ -25,7 +25,7 @@ enum Which {
 }
 
 /// The programs that the registry's benchmark starts.
-const PROGRAMS: [&str; 4] = ["hub-central", "hub-cluster", "agent", "hubctl"];
+const PROGRAMS: [&str; 5] = ["hub-central", "hub-cluster", "agent", "hubctl", "nation"];
 
 /// Ends as the benchmark does: with success if the numbers hold.
 pub(crate) fn bench(options: &Options) -> Result<ExitCode, String> {

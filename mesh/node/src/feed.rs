@@ -27,7 +27,7 @@ use crate::directory::{Follower, LiveDirectory};
 pub(crate) mod follow;
 pub mod heartbeats;
 pub(crate) mod heed;
-mod taking;
+pub(crate) mod taking;
 
 /// What a follower sends: a head for each scope that it has.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;

@@ -142,3 +142,6 @@ fn replay(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,9 @@ use mesh_core::limits::DETAIL_BYTES_MAX;
 use mesh_core::operation::RequestPath;
 use mesh_core::reason::Problem;
 use mesh_proto::directory::{
-    ScopeSnapshot, read_entry, read_follow, read_heartbeat, read_scope_snapshot, write_entry,
-    write_follow, write_heartbeat, write_scope_snapshot,
+    ScopeSnapshot, Signature, read_entry, read_follow, read_heartbeat, read_scope_snapshot,
+    read_signature, write_entry, write_follow, write_heartbeat, write_scope_snapshot,
+    write_signature,
 };
 use mesh_proto::frame::{Frame, read_problem, write_problem};
 use mesh_proto::head::{
@@ -149,6 +150,15 @@ fn heartbeat() {
     let write = |heartbeat: &Heartbeat| Some(write_heartbeat(heartbeat).to_vec());
     let read = |bytes: &[u8]| read_heartbeat(bytes).ok();
     message("heartbeat", values::heartbeat, write, read).hold();
+}
+
+#[test]
+fn directory_signature() {
+    let write = |signature: &Signature| Some(write_signature(signature).encode_to_vec());
+    let read = |bytes: &[u8]| {
+        read_signature(Some(&directory::DirectorySignature::decode(bytes).ok()?)).ok()
+    };
+    message("directory signature", values::signature, write, read).hold();
 }
 
 #[test]

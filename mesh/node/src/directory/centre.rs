@@ -148,7 +148,7 @@ impl LiveDirectory {
     /// for a thread that may block, after a commit. Answers how many there were.
     pub fn renew_snapshots(&self) -> usize {
         let (_, scopes) = self.cut();
-        let due = scopes.iter().filter(|(_, held)| held.snapshot.is_some() && held.overgrown());
+        let due = scopes.iter().filter(|(_, held)| held.overgrown());
         let due: Vec<Scope> = due.map(|(scope, _)| scope.clone()).collect();
         self.lay_out_anew(&due);
         due.len()

@@ -102,23 +102,17 @@ impl Held {
         self.trim();
     }
 
-    /// Forgets early entries that are more than is kept.
+    /// Forgets early entries that are more than is kept. Without a snapshot they are all there is.
     fn trim(&mut self) {
-        while let Some(first) = self.entries.iter().next() {
-            let after = first.after;
-            let needed = self.snapshot.as_ref().is_some_and(|at| number(&at.head) < number(&after));
+        let Some(laid) = self.snapshot.as_ref().map(|laid| number(&laid.head)) else { return };
+        while let Some(first) = self.entries.iter().next().map(|step| number(&step.after)) {
+            let early_bytes = self.bytes - self.later_bytes;
             let few = self.entries.len() <= EARLIER_ENTRIES_MAX;
-            if needed || few && self.bytes - self.later_bytes.min(self.bytes) <= EARLIER_BYTES_MAX {
+            if laid < first || few && early_bytes <= EARLIER_BYTES_MAX {
                 return;
             }
-            let Some(gone) = self.entries.remove(|it| number(&it.after).cmp(&number(&after)))
-            else {
-                return;
-            };
-            self.bytes -= gone.message.body.len();
-            if self.snapshot.is_none() {
-                self.later_bytes = self.bytes;
-            }
+            let gone = self.entries.remove(|it| number(&it.after).cmp(&first));
+            self.bytes -= gone.map_or(0, |step| step.message.body.len());
         }
     }
 
@@ -153,7 +147,8 @@ impl Held {
             let steps = std::iter::once(first).chain(steps);
             Some(steps.map(|step| Kind::Entry(step.message.clone())).collect::<Vec<_>>())
         };
-        if let Some(entries) = from(have) {
+        let by_entries = have.is_some() || self.snapshot.is_none();
+        if let Some(entries) = from(have).filter(|_| by_entries) {
             return Some(entries);
         }
         let laid = self.snapshot.as_ref()?;

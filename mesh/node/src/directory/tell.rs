@@ -9,16 +9,16 @@ use mesh_core::node::NodeName;
 use mesh_proto::wire::directory::v1::FeedEvent;
 use mesh_proto::wire::directory::v1::feed_event::Kind;
 
-use super::LiveDirectory;
 use super::held::{Held, number};
+use super::{LiveDirectory, Role};
 
 /// One who follows this node: what it has, as far as this node has told it.
 #[derive(Clone, Debug)]
 pub struct Follower {
     node: NodeName,
     have: BTreeMap<Scope, Head>,
-    /// The heads of the snapshots that it has, or was not told of yet.
-    laid: BTreeMap<Scope, Head>,
+    /// The heads of the snapshots that there were when it was told of a scope last.
+    laid: BTreeMap<Scope, Option<Head>>,
     /// When the last heartbeat that it was told was sent.
     beat_unix_ms: Option<u64>,
 }
@@ -63,6 +63,7 @@ impl LiveDirectory {
 
     /// Or the scopes of which a snapshot is needed that nobody has made yet.
     fn group(&self, follower: &mut Follower) -> Result<Vec<Kind>, Vec<Scope>> {
+        let may_lay_out = matches!(self.0.role, Role::Centre(_));
         let (now, scopes) = self.cut();
         let followed = now.followed_by(&follower.node);
         let told: Vec<(&Scope, &Arc<Held>)> =
@@ -70,14 +71,16 @@ impl LiveDirectory {
         let (mut group, mut unlaid) = (Vec::new(), Vec::new());
         for (scope, held) in &told {
             let have = follower.have.get(*scope);
-            let Some(lacks) = held.since(have.copied()) else {
+            // At the centre, who begins gets a snapshot rather than a long history.
+            let long = may_lay_out && have.is_none() && held.overgrown();
+            let Some(lacks) = held.since(have.copied()).filter(|_| !long) else {
                 unlaid.push((*scope).clone());
                 continue;
             };
             let laid_anew = held.snapshot.as_ref().filter(|laid| {
                 let told = lacks.iter().any(|kind| matches!(kind, Kind::Snapshot(_)));
                 let known = follower.laid.get(*scope);
-                !told && known.is_some_and(|known| *known != laid.head)
+                !told && known.is_some_and(|known| *known != Some(laid.head))
             });
             group.extend(lacks);
             // With it, the entries before it need not be kept.
@@ -92,9 +95,8 @@ impl LiveDirectory {
             if number(have) < number(&held.head) {
                 *have = held.head;
             }
-            if let Some(laid) = &held.snapshot {
-                follower.laid.insert(scope.clone(), laid.head);
-            }
+            let laid = held.snapshot.as_ref().map(|laid| laid.head);
+            follower.laid.insert(scope.clone(), laid);
         }
         Ok(group)
     }

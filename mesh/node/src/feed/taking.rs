@@ -23,7 +23,7 @@ const TIME_KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// Takes what comes. See the module.
 #[derive(Debug)]
-pub(super) struct Taking {
+pub(crate) struct Taking {
     directory: LiveDirectory,
     standing: Standing,
     /// `None` for a node that keeps nothing.
@@ -188,4 +188,29 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         // The runtime stops: whoever waits for this is about to be dropped.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Takes `events` as they would come on a feed; for tests of what becomes of them.
+#[cfg(test)]
+pub(crate) async fn tell(
+    directory: LiveDirectory,
+    standing: Standing,
+    kept: Option<Kept>,
+    events: Vec<FeedEvent>,
+) -> Result<(), String> {
+    use mesh_proto::wire::directory::v1::feed_event::Kind;
+    let mut taking = Taking::new(directory, standing, kept);
+    let mut group = Vec::new();
+    for event in events {
+        let taken = match event.kind {
+            Some(Kind::Heartbeat(beat)) => taking.heartbeat(beat).await.map(drop),
+            _ => {
+                let more = event.more;
+                group.push(event);
+                if more { Ok(()) } else { taking.group(std::mem::take(&mut group)).await }
+            }
+        };
+        taken.map_err(|refused| refused.to_string())?;
+    }
+    Ok(())
 }

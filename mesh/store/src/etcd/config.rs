@@ -31,7 +31,7 @@ pub struct EtcdConfig {
     pub namespace: EtcdNamespace,
 }
 
-/// One to [`ENDPOINTS_MAX`] members, none twice.
+/// One to nine members, none twice.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "Vec<EtcdEndpoint>")]
 pub struct EtcdEndpoints(Vec<EtcdEndpoint>);

@@ -17,7 +17,7 @@ use super::traffic::Traffic;
 use crate::part::Failure;
 
 /// How long a nation may take to come up, and a node to come back.
-const READY_MAX: Duration = Duration::from_secs(600);
+const READY_MAX: Duration = Duration::from_secs(300);
 
 /// Between two looks at a node that comes back.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -34,7 +34,7 @@ pub(super) fn measure(options: &Options, files: &Files, folder: &Path) -> Result
     let bins = std::env::current_exe()?.parent().unwrap_or(Path::new(".")).to_owned();
     let plan = Plan::load(&files.plan)?;
     let layout = lay_out(&plan, &folder.join("nation"), LOG)?;
-    let mut running = Running::start(layout, &bins)?;
+    let mut running = Running::start_guarded(layout, &bins)?;
     options.say("waiting for all processes");
     let began = Instant::now();
     running.wait_ready(READY_MAX)?;

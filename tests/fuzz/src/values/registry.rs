@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use mesh_core::directory::Ed25519Key;
 use mesh_core::directory::change::{CHANGES_MAX, Change, Object, ObjectKind};
 use mesh_core::directory::history::{Entry, Head, Heartbeat, SCOPE_CHANGES_MAX};
 use mesh_core::directory::scope::Scope;
 use mesh_core::limits::DETAIL_BYTES_MAX;
-use mesh_proto::directory::ScopeSnapshot;
+use mesh_proto::directory::{ScopeSnapshot, Signature};
 use mesh_proto::registry::{Commit, PAGE_OBJECTS_MAX, Page};
 
 use super::directory::objects;
@@ -66,6 +67,13 @@ pub fn heartbeat(dice: &mut Dice) -> Heartbeat {
         revision: dice.within(0..=u64::MAX),
         heads: heads(dice),
     }
+}
+
+pub fn signature(dice: &mut Dice) -> Signature {
+    let key = Ed25519Key::new(digest(dice).0);
+    let (first, second) = (digest(dice).0, digest(dice).0);
+    let bytes = std::array::from_fn(|at| if at < 32 { first[at] } else { second[at - 32] });
+    Signature { key, bytes }
 }
 
 pub fn scope_snapshot(dice: &mut Dice) -> ScopeSnapshot {

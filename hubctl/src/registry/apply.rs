@@ -134,12 +134,16 @@ pub(crate) async fn apply(
     format: Format,
 ) -> Result<Told, CmdError> {
     let written = Written::read(&args.file).map_err(CmdError::usage)?;
-    let want = written.objects.clone().into_by_key();
+    let mut want = written.objects.clone().into_by_key();
     if want.is_empty() {
         return Err(CmdError::usage(NoObject { path: args.file }));
     }
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
+    // A file has terms, and no signatures: it proposes what the registry does not have yet.
+    want.retain(|key, _| {
+        key.kind() != ObjectKind::Agreement || !registry.objects.contains_key(key)
+    });
     // What was signed is ended by its parties, and keys come and go with their nodes.
     let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
     let removable = |kind| args.prune && !kept.contains(&kind);

@@ -143,7 +143,7 @@ impl Consumer {
             service: names.service.clone(),
             operation: names.operation.clone(),
             kind: names.kind,
-            permission: clear.permission.id.clone(),
+            agreement: clear.agreement.id(),
             purpose: clear.purpose.clone(),
             deadline,
             issued_at_unix_ms: self.agent.clock.unix_ms(),

@@ -189,6 +189,7 @@ pub(crate) fn broken(error: &(dyn Error + 'static)) -> Flaw {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use mesh_core::agreement::AgreementId;
     use mesh_core::exchange::{BodyDescriptor, Digest, DirectoryPosition, ExchangeId};
     use mesh_core::operation::{Method, OperationKind};
 
@@ -206,7 +207,7 @@ mod tests {
             service,
             operation: "getDebt".parse().unwrap(),
             kind: OperationKind::Inquiry,
-            permission: "p".parse().unwrap(),
+            agreement: AgreementId(Digest([1; 32])),
             purpose: "census".parse().unwrap(),
             deadline: Duration::from_secs(1),
             issued_at_unix_ms: 1,

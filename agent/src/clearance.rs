@@ -1,14 +1,15 @@
 //! What a consumer's agent decides before anything leaves it: who asks, what, under which
-//! permission, and why.
+//! agreement, and why.
 
 use std::collections::BTreeSet;
 
 use mesh_core::access::Refused;
 use mesh_core::address::SystemAddress;
-use mesh_core::directory::{Directory, Permission, Service};
+use mesh_core::agreement::Agreement;
+use mesh_core::directory::{Directory, Service};
 use mesh_core::id::{OperationId, PurposeId};
 use mesh_core::operation::{Operation, RequestPath};
-use mesh_core::permit::{self, NotPermitted, Wish};
+use mesh_core::permit::{self, Denied, Wish};
 use mesh_core::reason::Reason;
 use mesh_core::service::Deprecation;
 use mesh_core::time::UnixMs;
@@ -20,7 +21,7 @@ use crate::r1::{Asked, Flaw};
 pub(crate) struct Clearance<'d> {
     pub(crate) service: &'d Service,
     pub(crate) operation: &'d Operation,
-    pub(crate) permission: &'d Permission,
+    pub(crate) agreement: &'d Agreement,
     pub(crate) purpose: &'d PurposeId,
     /// Set where the service should no longer be used.
     pub(crate) deprecated: Option<Deprecation>,
@@ -40,21 +41,23 @@ pub(crate) fn decide<'d>(
         );
         return Err(Flaw::new(Reason::ClientUnknown, detail));
     }
-    // Without a permission, whether the service exists is nobody's business.
-    let permissions: Vec<_> = directory.permissions(own, &asked.service).collect();
-    let service = directory.service(&asked.service).filter(|_| !permissions.is_empty());
-    let service = service.ok_or_else(not_permitted)?;
+    // Without an agreement, whether the service exists is nobody's business.
+    let agreements: Vec<_> = directory.agreements(own, &asked.service).collect();
+    let service = directory.service(&asked.service).filter(|_| !agreements.is_empty());
+    let service = service.ok_or_else(|| denied(&Denied::NotPermitted))?;
     let operation = find_operation(service, asked)?;
-    let purpose = find_purpose(&permissions, &operation.id, asked.purpose.as_ref())?;
+    let purpose = find_purpose(&agreements, &operation.id, asked.purpose.as_ref())?;
     let wish = Wish { consumer: own, service: &asked.service, operation: &operation.id, purpose };
-    let permission = permit::decide(directory, &wish).map_err(|_| not_permitted())?;
+    let agreement = permit::decide(directory, &wish, now).map_err(|why| denied(&why))?;
     let usable = service.usable(now);
     let deprecated = usable.map_err(|why| Flaw::refused(&Refused::Unusable(why), now))?;
-    Ok(Clearance { service, operation, permission, purpose, deprecated })
+    let purpose = agreement.terms().purposes.get_key_value(purpose);
+    let (purpose, _) = purpose.ok_or_else(|| denied(&Denied::Purpose))?;
+    Ok(Clearance { service, operation, agreement, purpose, deprecated })
 }
 
-fn not_permitted() -> Flaw {
-    Flaw::new(Reason::NotPermitted, NotPermitted.to_string())
+fn denied(why: &Denied) -> Flaw {
+    Flaw::new(why.reason(), why.to_string())
 }
 
 fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operation, Flaw> {
@@ -75,23 +78,24 @@ fn find_operation<'d>(service: &'d Service, asked: &Asked) -> Result<&'d Operati
     })
 }
 
-/// The purpose that was named, as the directory has it; else the only one there is.
-fn find_purpose<'d>(
-    permissions: &[&'d Permission],
+/// The purpose that was named; else the only one that the agreements have for this operation.
+fn find_purpose<'p>(
+    agreements: &[&'p Agreement],
     operation: &OperationId,
-    named: Option<&PurposeId>,
-) -> Result<&'d PurposeId, Flaw> {
-    let covering = permissions.iter().filter(|given| given.operations.contains(operation));
-    let purposes: BTreeSet<&PurposeId> = covering.flat_map(|given| &given.purposes).collect();
+    named: Option<&'p PurposeId>,
+) -> Result<&'p PurposeId, Flaw> {
     if let Some(named) = named {
-        return purposes.get(named).copied().ok_or_else(not_permitted);
+        return Ok(named);
     }
+    let covering = agreements.iter().map(|it| it.terms());
+    let covering = covering.filter(|terms| terms.operations.contains(operation));
+    let purposes: BTreeSet<&PurposeId> = covering.flat_map(|terms| terms.purposes.keys()).collect();
     match purposes.len() {
-        0 => Err(not_permitted()),
-        1 => purposes.first().copied().ok_or_else(not_permitted),
+        0 => Err(denied(&Denied::Operation)),
+        1 => purposes.first().copied().ok_or_else(|| denied(&Denied::Operation)),
         several => {
             let detail = format!(
-                "{several} purposes are permitted for this operation: say which in the header \
+                "{several} purposes are agreed on for this operation: say which in the header \
                  Mesh-Purpose"
             );
             Err(Flaw::new(Reason::RequestMalformed, detail))
@@ -101,24 +105,45 @@ fn find_purpose<'d>(
 
 #[cfg(test)]
 mod tests {
+    use mesh_core::agreement::state::SIGNERS;
+    use mesh_core::agreement::terms::{Draft, Quota, Terms};
+    use mesh_core::agreement::{Act, Deed, Party};
     use mesh_core::directory::{Agency, Objects, System};
     use mesh_core::exchange::DirectoryPosition;
     use mesh_core::node::MeshDomain;
     use mesh_core::operation::{Method, OperationKind};
+    use mesh_proto::directory::write_terms;
 
     use super::*;
+
+    fn signed_by(party: Party) -> Act {
+        let (reason, chain, signature) = ("".into(), Vec::new(), [0; 64]);
+        Act { deed: Deed::Sign, party, at_unix_ms: 1, reason, chain, signature }
+    }
 
     fn directory() -> Directory {
         let operation = |id: &str, method: &str, path: &str| {
             let (method, path) = (method.parse().unwrap(), path.parse().unwrap());
             Operation::rest(id.parse().unwrap(), OperationKind::Inquiry, method, path)
         };
-        let permission = |id: &str, operations: &[&str], purposes: &[&str]| Permission {
-            id: id.parse().unwrap(),
-            consumer: "ir/gov/tax/desk".parse().unwrap(),
-            service: "ir/gov/tax/debts/debt.v1".parse().unwrap(),
-            operations: operations.iter().map(|text| text.parse().unwrap()).collect(),
-            purposes: purposes.iter().map(|text| text.parse().unwrap()).collect(),
+        let agreement = |title: &str, operations: &[&str], purposes: &[&str]| {
+            let purposes = purposes.iter().map(|text| (text.parse().unwrap(), "act 7".into()));
+            let draft = Draft {
+                title: title.into(),
+                operations: operations.iter().map(|text| text.parse().unwrap()).collect(),
+                purposes: purposes.collect(),
+                granted_fields: ["".parse().unwrap()].into(),
+                quota: Quota { per_second: 1, burst: 1, per_day: 1 },
+                valid_from_unix_ms: 1,
+                valid_until_unix_ms: 9,
+                ..Draft::between(
+                    "ir/gov/tax/desk".parse().unwrap(),
+                    "ir/gov/tax/debts/debt.v1".parse().unwrap(),
+                )
+            };
+            let mut agreement = write_terms(Terms::new(draft).unwrap()).unwrap();
+            agreement.acts = SIGNERS.map(|party| signed_by(party)).into();
+            agreement
         };
         let system = |address: &str| System {
             address: address.parse().unwrap(),
@@ -141,9 +166,9 @@ mod tests {
                     operation("allDebts", "GET", "/all"),
                 ],
             )],
-            permissions: vec![
-                permission("first", &["getDebt"], &["licence"]),
-                permission("second", &["listDebts"], &["census", "audit"]),
+            agreements: vec![
+                agreement("first", &["getDebt"], &["licence"]),
+                agreement("second", &["listDebts"], &["census", "audit"]),
             ],
             ..Objects::default()
         };
@@ -156,19 +181,21 @@ mod tests {
         let directory = directory();
         let own: SystemAddress = "ir/gov/tax/desk".parse().unwrap();
         let (desk, debt) = ("ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1");
-        let denied = "NOT_PERMITTED: no permission covers this";
+        let denied = "NOT_PERMITTED: no agreement lets this";
+        let other = "OPERATION_NOT_PERMITTED: the agreement does not name this operation";
         #[rustfmt::skip]
         let cases = [
             // Client, service                    Request        Purpose    Want
             (desk, debt,                         "GET", "/1",   "",        "first licence"),
             (desk, debt,                         "GET", "/1",   "licence", "first licence"),
-            (desk, debt,                         "GET", "/1",   "census",  denied),
+            (desk, debt,                         "GET", "/1",   "census",
+                "PURPOSE_NOT_PERMITTED: the agreement does not name this purpose"),
             (desk, debt,                         "GET", "/",    "audit",   "second audit"),
             (desk, debt,                         "GET", "/",    "",
-                "REQUEST_MALFORMED: 2 purposes are permitted for this operation: say which in the \
+                "REQUEST_MALFORMED: 2 purposes are agreed on for this operation: say which in the \
                  header Mesh-Purpose"),
-            (desk, debt,                         "POST", "/1",  "",        denied),
-            (desk, debt,                         "GET", "/all", "",        denied),
+            (desk, debt,                         "POST", "/1",  "",        other),
+            (desk, debt,                         "GET", "/all", "",        other),
             (desk, debt,                         "PUT", "/1",   "",
                 "OPERATION_UNKNOWN: ir/gov/tax/debts/debt.v1 has no PUT with this path, only GET \
                  and POST"),
@@ -195,8 +222,8 @@ mod tests {
                 user_id: None,
                 issue: None,
             };
-            let said = match decide(&directory, &own, &asked, UnixMs(0)) {
-                Ok(clear) => format!("{} {}", clear.permission.id, clear.purpose),
+            let said = match decide(&directory, &own, &asked, UnixMs(5)) {
+                Ok(clear) => format!("{} {}", clear.agreement.terms().title, clear.purpose),
                 Err(flaw) => flaw.to_string(),
             };
             assert!(said.starts_with(want), "{method} {path} {purpose}: {said}");

@@ -173,7 +173,7 @@ fn whole_seconds(after: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
-    use mesh_core::permit::NotPermitted;
+    use mesh_core::permit::Denied;
     use mesh_core::reason::Mender;
 
     use super::*;
@@ -242,7 +242,7 @@ mod tests {
         let random = [0x0c, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f];
         let exchange = ExchangeId::new(0x017F_22E2_79B0, random);
         let hop = "desk.licensing.gov.economy".parse().unwrap();
-        let problem = Problem::new(Reason::NotPermitted, hop, NotPermitted.to_string());
+        let problem = Problem::new(Reason::NotPermitted, hop, Denied::NotPermitted.to_string());
         let (head, body) = respond(&problem.into(), exchange, None).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         assert_eq!(documented, serde_json::from_slice::<serde_json::Value>(&body).unwrap());

@@ -153,7 +153,7 @@ impl Provider {
 /// What the provider's agent checks for itself, whatever the hops before it did. The head is read
 /// last: nothing in it counts before its header is known to be allowed.
 fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHead, Flaw> {
-    let RequestHeader { consumer, service, operation, purpose, permission, .. } = header;
+    let RequestHeader { consumer, service, operation, purpose, agreement, .. } = header;
     if service.system != agent.system {
         let detail = format!("this is the agent of {}, not of {}", agent.system, service.system);
         return Err(Flaw::new(Reason::RouteStale, detail));
@@ -161,7 +161,7 @@ fn check(agent: &Agent, header: &RequestHeader, head: &[u8]) -> Result<RequestHe
     let wish = Wish { consumer, service, operation, purpose };
     let directory = agent.directory.now();
     let now = UnixMs(agent.clock.unix_ms());
-    let service = access::admit(&directory, &wish, permission, now)
+    let service = access::admit(&directory, &wish, agreement, now)
         .map_err(|refused| Flaw::refused(&refused, now))?;
     if header.head_digest != sha256(head) {
         let detail = "the request's head is not the one that its header describes";

@@ -18,7 +18,7 @@ use mesh_proto::head::{
 };
 use mesh_proto::header::{read_answer, read_request, write_answer, write_request};
 use nation::client::{fetch, person};
-use nation::{CONSUMER, IDENTITY, Nation};
+use nation::{CONSUMER, FAULTY, IDENTITY, Nation, agreement_with};
 use tokio::time::Instant;
 
 fn sha256(bytes: &[u8]) -> Digest {
@@ -127,7 +127,7 @@ fn request() -> (RequestHeader, RequestHead) {
         service: IDENTITY.parse().unwrap(),
         operation: "getPerson".parse().unwrap(),
         kind: OperationKind::Inquiry,
-        permission: "p0".parse().unwrap(),
+        agreement: agreement_with(IDENTITY),
         purpose: "licence-issue".parse().unwrap(),
         deadline: Duration::from_secs(5),
         issued_at_unix_ms: 1,
@@ -171,9 +171,9 @@ async fn a_request_that_is_not_permitted_reaches_no_service() {
     type Change = fn(&mut RequestHeader, &mut RequestHead);
     #[rustfmt::skip]
     let cases: &[(&str, Change)] = &[
-        ("NOT_PERMITTED: ",      |header, _| header.purpose = "census".parse().unwrap()),
-        ("NOT_PERMITTED: ",      |header, _| header.permission = "p1".parse().unwrap()),
-        ("NOT_PERMITTED: ",      |header, _| header.operation = "hidden".parse().unwrap()),
+        ("PURPOSE_NOT_PERMITTED: ", |header, _| header.purpose = "census".parse().unwrap()),
+        ("NOT_PERMITTED: ",      |header, _| header.agreement = agreement_with(FAULTY)),
+        ("OPERATION_NOT_PERMITTED: ", |header, _| header.operation = "hidden".parse().unwrap()),
         ("NOT_PERMITTED: ",      |header, _| {
             header.consumer = "ir/gov/registry/persons".parse().unwrap();
         }),

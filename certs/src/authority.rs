@@ -79,6 +79,15 @@ pub fn spki_sha256(certificate: &CertificateDer<'_>) -> Result<Digest, Authority
     Ok(sha256(parsed.public_key().raw))
 }
 
+/// The domain of the mesh whose members the authority in `pem` certifies, such as `mesh.ir`.
+pub fn members_domain(pem: &str) -> Result<String, AuthorityError> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| AuthorityError::Certificate { what: "the members authority" })?;
+    let subtree = permitted_subtree(&certificate)?;
+    let prefix = format!("{}.", Subtree::Members);
+    subtree.strip_prefix(&prefix).map(str::to_owned).ok_or(AuthorityError::NoSubtree)
+}
+
 impl Root {
     /// A new root with a new key.
     pub fn create(mesh: &MeshDomain, now: SystemTime) -> Result<Self, AuthorityError> {

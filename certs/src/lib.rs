@@ -11,7 +11,7 @@ pub mod local;
 pub mod officer;
 pub mod profile;
 
-pub use authority::{AuthorityError, Intermediate, Leaf, Root, spki_sha256};
+pub use authority::{AuthorityError, Intermediate, Leaf, Root, members_domain, spki_sha256};
 pub use directory_key::DirectoryKey;
 pub use local::{Issued, LocalPki, PkiError};
-pub use officer::{OfficerError, OfficerKey};
+pub use officer::{OfficerError, OfficerKey, Offices};

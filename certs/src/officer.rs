@@ -7,12 +7,15 @@
 //! chain.pem    what comes back: the officer's certificate, then the authority's
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
+use mesh_core::address::AgencyAddress;
 use mesh_core::agreement::{Act, Agreement, Deed, Office, Officer, Party};
+use mesh_core::id::MeshId;
 use mesh_core::node::{MeshDomain, Subtree};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use rustls_pki_types::pem::PemObject;
@@ -21,7 +24,7 @@ use x509_parser::extensions::GeneralName;
 
 use crate::authority::{AuthorityError, Intermediate, Leaf};
 use crate::file::{FileError, Readers, make_directory, read, write_new};
-use crate::local::PkiError;
+use crate::local::{LocalPki, PkiError};
 
 /// Signs for an office.
 pub struct OfficerKey {
@@ -68,6 +71,11 @@ pub fn request(dir: &Path) -> Result<Request, PkiError> {
     Ok(Request { key_file, request_file })
 }
 
+/// The mesh of the PKI below `pki_dir`.
+pub fn mesh(pki_dir: &Path) -> Result<MeshDomain, PkiError> {
+    crate::local::open_mesh(&pki_dir.join("mesh"))
+}
+
 /// Certifies the key of the request in `request_file` for `officer`, at the members authority below
 /// `pki_dir`, of which nothing else is read. Writes the chain to `chain_file`.
 pub fn certify(
@@ -76,7 +84,7 @@ pub fn certify(
     request_file: &Path,
     chain_file: &Path,
 ) -> Result<Leaf, PkiError> {
-    let mesh = crate::local::open_mesh(&pki_dir.join("mesh"))?;
+    let mesh = mesh(pki_dir)?;
     let members = crate::local::open_authority(pki_dir, &mesh, &Subtree::Members)?;
     let leaf = sign_request(&members, officer, request_file)?;
     write_new(chain_file, &leaf.chain_pem, Readers::Everyone)?;
@@ -93,8 +101,8 @@ fn sign_request(
 }
 
 impl OfficerKey {
-    /// Reads `chain.pem` and `key.pem` in `dir`.
-    pub fn load(mesh: &MeshDomain, dir: &Path) -> Result<Self, OfficerError> {
+    /// Reads `chain.pem` and `key.pem` in `dir`, of an officer of the mesh `mesh`.
+    pub fn load(mesh: &MeshId, dir: &Path) -> Result<Self, OfficerError> {
         let (chain_file, key_file) = (dir.join("chain.pem"), dir.join("key.pem"));
         let chain = read(&chain_file)?;
         let certificate = CertificateDer::from_pem_slice(chain.as_bytes())
@@ -106,9 +114,9 @@ impl OfficerKey {
             [GeneralName::DNSName(name)] => Some(name.to_owned()),
             _ => None,
         });
-        let officer = name.and_then(|name| mesh.parse_officer(&name).ok());
+        let officer = name.and_then(|name| officer_of(mesh, &name));
         let no_officer =
-            || OfficerError::NoOfficer { file: chain_file.clone(), mesh: mesh.domain().into() };
+            || OfficerError::NoOfficer { file: chain_file.clone(), mesh: mesh.to_string() };
         let officer = officer.ok_or_else(no_officer)?;
         let pem = read(&key_file)?;
         let no_key = || OfficerError::Key { file: key_file.clone() };
@@ -143,6 +151,55 @@ impl OfficerKey {
         let signature = self.key.sign(act.signed_text(agreement.id()).as_bytes());
         act.signature = signature.as_ref().try_into().expect("Ed25519 signatures have 64 bytes");
         Ok(act)
+    }
+}
+
+/// The certificate says the domain of its mesh itself. Whether it is believed, others decide.
+fn officer_of(mesh: &MeshId, name: &str) -> Option<Officer> {
+    let (_, domain) = name.split_once(&format!(".{}.", Subtree::Members))?;
+    MeshDomain::new(mesh.clone(), domain).ok()?.parse_officer(name).ok()
+}
+
+/// Officers of every office that signs, on one machine: for development and tests, where one
+/// signs for all.
+#[derive(Debug, Default)]
+pub struct Offices(BTreeMap<String, OfficerKey>);
+
+impl Offices {
+    /// Certifies one officer of the secretariat, of the centre and of each of `agencies`, with files
+    /// in a directory of `dir` that has the office's name.
+    pub fn issue(
+        pki: &LocalPki,
+        agencies: impl IntoIterator<Item = AgencyAddress>,
+        dir: &Path,
+        now: SystemTime,
+    ) -> Result<Self, PkiError> {
+        let mut keys = BTreeMap::new();
+        let offices = [Office::Secretariat, Office::Centre].into_iter();
+        for office in offices.chain(agencies.into_iter().map(Office::Agency)) {
+            let officer = Officer { id: "officer".parse().expect("a label"), office };
+            let below = dir.join(officer.office.to_string());
+            pki.issue_officer(&officer, &below, now)?;
+            let key = OfficerKey::load(&pki.mesh().mesh, &below).expect("it was just written");
+            keys.insert(officer.office.to_string(), key);
+        }
+        Ok(Self(keys))
+    }
+
+    /// `agreement`, signed at `at_unix_ms` by all who have to. None if one of them has no officer.
+    pub fn sign(&self, mut agreement: Agreement, at_unix_ms: u64) -> Option<Agreement> {
+        let terms = agreement.terms();
+        let offices = [
+            (Party::Consumer, Office::Agency(terms.consumer.agency.clone())),
+            (Party::Provider, Office::Agency(terms.service.system.agency.clone())),
+            (Party::Secretariat, Office::Secretariat),
+        ];
+        for (party, office) in offices {
+            let key = self.0.get(&office.to_string())?;
+            let act = key.sign(&agreement, (Deed::Sign, party), "", at_unix_ms).ok()?;
+            agreement.acts.push(act);
+        }
+        Some(agreement)
     }
 }
 

@@ -5,8 +5,10 @@
 //! registry, and tells all nodes of each change.
 
 mod config;
+mod descriptions;
 mod registry;
 mod route;
+mod standards;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
 
 pub use self::config::Config;
+use self::descriptions::Descriptions;
 pub use self::registry::OpenError;
 use self::registry::{Desk, Opened, Registry};
 use self::route::Centre;
@@ -110,6 +113,7 @@ impl Bound {
         let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
+        node.texts.set(Arc::new(Descriptions::new(node.clone(), kept.store())));
         let registry = Registry::new(Desk::new(node.clone(), kept.store(), rules, head_written));
         Ok(Self { node, lower, operators, registry, kept, grace: config.drain.grace() })
     }

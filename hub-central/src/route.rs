@@ -1,5 +1,5 @@
 //! Where the centre hands an exchange on to, and what it checks before: the source, then the
-//! permission, then whether the service may be used, then whether anybody is there.
+//! agreement, then whether the service may be used, then whether anybody is there.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use mesh_core::access;
 use mesh_core::directory::Directory;
 use mesh_core::exchange::RequestHeader;
 use mesh_core::node::{Home, NodeName};
-use mesh_core::permit::{NotPermitted, Wish};
+use mesh_core::permit::{Denied, Wish};
 use mesh_core::reason::{HopName, Problem, Reason};
 use mesh_core::route;
 use mesh_core::time::UnixMs;
@@ -33,13 +33,13 @@ impl Centre {
 
     fn decide(&self, header: &RequestHeader, incoming: &Incoming) -> Result<Onward, Problem> {
         let from = incoming.lane.peer();
-        let RequestHeader { consumer, service, operation, purpose, permission, .. } = header;
+        let RequestHeader { consumer, service, operation, purpose, agreement, .. } = header;
         let directory = self.node.directory.now();
         let next = route::at_centre(&directory, &from.node, consumer, &service.system)
             .map_err(|reason| self.refusal(reason, header, &from.hop))?;
         let wish = Wish { consumer, service, operation, purpose };
         let now = UnixMs(self.node.clock.unix_ms());
-        access::admit(&directory, &wish, permission, now)
+        access::admit(&directory, &wish, agreement, now)
             .map_err(|refused| refused.problem(self.node.hop(), now))?;
         let lane = self.lane(&next, incoming)?;
         Ok(Onward { lane, flows: flows(&directory, header) })
@@ -65,7 +65,7 @@ impl Centre {
             let detail = format!("{from} may not ask in the name of {consumer}");
             return Problem::new(reason, from.clone(), detail);
         }
-        self.node.problem(reason, NotPermitted.to_string())
+        self.node.problem(reason, Denied::NotPermitted.to_string())
     }
 }
 

@@ -91,11 +91,11 @@ impl Hub {
     }
 
     fn permit(&self, decision: &Decision<'_>) -> Result<(), Problem> {
-        let RequestHeader { consumer, service, operation, purpose, permission, .. } =
+        let RequestHeader { consumer, service, operation, purpose, agreement, .. } =
             decision.header;
         let wish = Wish { consumer, service, operation, purpose };
         let now = UnixMs(self.node.clock.unix_ms());
-        access::admit(decision.directory, &wish, permission, now)
+        access::admit(decision.directory, &wish, agreement, now)
             .map(drop)
             .map_err(|refused| refused.problem(self.node.hop(), now))
     }
@@ -145,7 +145,7 @@ impl Hub {
                 let detail = format!("{} is not at home at {}", service.system, self.node.hop());
                 (self.node.hop(), detail)
             }
-            _ => (self.node.hop(), permit::NotPermitted.to_string()),
+            _ => (self.node.hop(), permit::Denied::NotPermitted.to_string()),
         };
         Problem::new(reason, hop, detail)
     }

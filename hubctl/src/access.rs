@@ -52,7 +52,7 @@ struct Answer {
 #[serde(untagged)]
 enum Says {
     Allowed {
-        permission: String,
+        agreement: String,
         state: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         retires_at: Option<UnixMs>,
@@ -120,8 +120,8 @@ fn read(node: String, answer: Result<CheckAccessResponse, AskError>) -> Result<A
 }
 
 fn read_allowed(allowed: Allowed) -> Says {
-    let Allowed { permission, state, retire_at_unix_ms, way } = allowed;
-    Says::Allowed { permission, state, retires_at: moment(retire_at_unix_ms), way }
+    let Allowed { agreement, state, retire_at_unix_ms, way } = allowed;
+    Says::Allowed { agreement, state, retires_at: moment(retire_at_unix_ms), way }
 }
 
 fn read_stopped(stopped: Stopped) -> Says {
@@ -155,9 +155,9 @@ fn text(answers: &[Answer]) -> String {
             let _ = writeln!(text, "  {name:<10}  {}", printable(value));
         };
         match verdict {
-            Says::Allowed { permission, state, retires_at, way } => {
+            Says::Allowed { agreement, state, retires_at, way } => {
                 line("verdict", "allow");
-                line("permission", permission);
+                line("agreement", agreement);
                 line("service", state);
                 if let Some(at) = retires_at {
                     line("retires", &at.to_string());

@@ -14,14 +14,16 @@ use mesh_rt::config::ConfigError;
 use mesh_rt::exit::{CmdError, run_main};
 
 use crate::access::{self, Access};
+use crate::agreement::AgreementCommand;
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
 use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs, RemoveArgs};
+use crate::service::{self, ServiceCommand};
 use crate::topology::{NodeView, Part, tree};
-use crate::{directory, keeping, pki, registry, status, top, topology};
+use crate::{agreement, directory, keeping, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -72,12 +74,18 @@ enum Command {
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Look services up, judge them, and decide of them
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Say why a consumer may use a service, or may not
     #[command(subcommand)]
     Access(Access),
     /// Make certificates
     #[command(subcommand)]
     Pki(Pki),
+    /// Propose, sign, submit, suspend and end agreements
+    #[command(subcommand)]
+    Agreement(AgreementCommand),
     /// Make directories
     #[command(subcommand)]
     Directory(Directory),
@@ -109,6 +117,24 @@ enum Pki {
         /// Where to write its files [default: DIR/nodes/NODE]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+    /// Make an officer's key where it is used, and the request for its certificate
+    OfficerRequest {
+        /// Where to write key.pem and request.pem
+        dir: PathBuf,
+    },
+    /// Certify an officer, who signs agreements for an office
+    Officer {
+        /// Where the authorities are; with --request that of members is enough
+        dir: PathBuf,
+        /// Such as o-17.officers.tax.gov.members.mesh.ir, o-1.officers.secretariat.members.mesh.ir
+        name: String,
+        /// The officer's own request; else a key is made as well
+        #[arg(long, value_name = "FILE")]
+        request: Option<PathBuf>,
+        /// Where to write chain.pem
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
     /// Make a key that the centre signs the directory with
     DirectoryKey {
@@ -154,7 +180,7 @@ pub fn run_command() -> ExitCode {
 
 async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdError> {
     let Args { config, output, nodes, command } = args;
-    let load = || load(config, variable);
+    let load = || load(config.clone(), variable.clone());
     let chosen = |config: &Config| clients(config, &nodes).map_err(CmdError::usage);
     match command {
         Command::Status => Ok(tell_status(&chosen(&load()?)?, output).await),
@@ -178,11 +204,20 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
+        Command::Service(command) => match service::check_files(&command, output).await {
+            Some(told) => told,
+            None => service::run(&load()?, &nodes, command, output).await,
+        },
+        Command::Agreement(command) => agreement::run(command, load, output).await,
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
         }
         Command::Pki(Pki::Issue { dir, node, out }) => pki::issue(&dir, &node, out, output),
+        Command::Pki(Pki::OfficerRequest { dir }) => pki::officer::request(&dir, output),
+        Command::Pki(Pki::Officer { dir, name, request, out }) => {
+            pki::officer::certify(&dir, &name, (request, out), output)
+        }
         Command::Pki(Pki::DirectoryKey { dir }) => pki::directory_key::create(&dir, output),
         Command::Directory(Directory::Compile { source, out }) => {
             directory::compile(&source, &out, output)

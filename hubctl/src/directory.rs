@@ -2,13 +2,14 @@
 //!
 //! The source is TOML: `epoch` and `revision` at the top, the section `[mesh]` as in every
 //! configuration, then `[[clusters]]`, `[[agencies]]`, `[[systems]]`, `[[services]]`,
-//! `[[permissions]]`, `[[permission_sets]]` and `[[link_keys]]`. What a registry is given has the
-//! same arrays without the header, in one file or in many below a folder.
+//! `[[agreements]]` with `[terms]`, and `[[link_keys]]`. What a registry is given has the same arrays
+//! without the header, in one file or in many below a folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mesh_core::directory::{Objects, Permission};
+use mesh_core::agreement::Agreement;
+use mesh_core::directory::Objects;
 use mesh_proto::directory::{SnapshotError, read_snapshot};
 use mesh_rt::directory_file::SNAPSHOT_BYTES_MAX;
 use mesh_rt::exit::CmdError;
@@ -18,8 +19,8 @@ pub use self::source::{DirectorySource, SourceError, encode, read_objects, read_
 pub use self::written::Written;
 use crate::output::{Columns, Format, Told};
 
+mod agreement_set;
 mod folder;
-mod permission_set;
 mod source;
 mod written;
 
@@ -42,7 +43,7 @@ pub struct Contents {
     pub epoch: u64,
     pub revision: u64,
     pub counts: Counts,
-    pub permissions: Vec<PermissionRow>,
+    pub agreements: Vec<AgreementRow>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -51,13 +52,14 @@ pub struct Counts {
     pub agencies: usize,
     pub systems: usize,
     pub services: usize,
-    pub permissions: usize,
+    pub agreements: usize,
     pub link_keys: usize,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct PermissionRow {
+pub struct AgreementRow {
     pub id: String,
+    pub title: String,
     pub consumer: String,
     pub service: String,
     pub operations: Vec<String>,
@@ -88,7 +90,7 @@ impl Contents {
             epoch: position.epoch,
             revision: position.revision,
             counts: Counts::of(&objects),
-            permissions: objects.permissions.into_iter().map(PermissionRow::from).collect(),
+            agreements: objects.agreements.iter().map(AgreementRow::from).collect(),
         })
     }
 }
@@ -100,20 +102,22 @@ impl Counts {
             agencies: objects.agencies.len(),
             systems: objects.systems.len(),
             services: objects.services.len(),
-            permissions: objects.permissions.len(),
+            agreements: objects.agreements.len(),
             link_keys: objects.link_keys.len(),
         }
     }
 }
 
-impl From<Permission> for PermissionRow {
-    fn from(given: Permission) -> Self {
+impl From<&Agreement> for AgreementRow {
+    fn from(agreement: &Agreement) -> Self {
+        let terms = agreement.terms();
         Self {
-            id: given.id.to_string(),
-            consumer: given.consumer.to_string(),
-            service: given.service.to_string(),
-            operations: given.operations.iter().map(ToString::to_string).collect(),
-            purposes: given.purposes.iter().map(ToString::to_string).collect(),
+            id: agreement.id().to_string(),
+            title: terms.title.clone(),
+            consumer: terms.consumer.to_string(),
+            service: terms.service.to_string(),
+            operations: terms.operations.iter().map(ToString::to_string).collect(),
+            purposes: terms.purposes.keys().map(ToString::to_string).collect(),
         }
     }
 }
@@ -162,12 +166,11 @@ fn read_file(file: &Path) -> Result<Contents, SnapshotFileError> {
 }
 
 fn table(contents: &Contents) -> String {
-    let Contents { mesh, domain, epoch, revision, counts, permissions } = contents;
-    let mut columns =
-        Columns::new(&["PERMISSION", "CONSUMER", "SERVICE", "OPERATIONS", "PURPOSES"]);
-    for given in permissions {
+    let Contents { mesh, domain, epoch, revision, counts, agreements } = contents;
+    let mut columns = Columns::new(&["AGREEMENT", "CONSUMER", "SERVICE", "OPERATIONS", "PURPOSES"]);
+    for given in agreements {
         columns.row(&[
-            given.id.clone(),
+            given.title.clone(),
             given.consumer.clone(),
             given.service.clone(),
             given.operations.join(", "),
@@ -179,11 +182,11 @@ fn table(contents: &Contents) -> String {
 }
 
 fn counts_table(counts: &Counts) -> String {
-    let Counts { clusters, agencies, systems, services, permissions, link_keys } = counts;
+    let Counts { clusters, agencies, systems, services, agreements, link_keys } = counts;
     let mut columns =
-        Columns::new(&["CLUSTERS", "AGENCIES", "SYSTEMS", "SERVICES", "PERMISSIONS", "LINK KEYS"])
+        Columns::new(&["CLUSTERS", "AGENCIES", "SYSTEMS", "SERVICES", "AGREEMENTS", "LINK KEYS"])
             .numbers(&[0, 1, 2, 3, 4, 5]);
-    let counts = [clusters, agencies, systems, services, permissions, link_keys];
+    let counts = [clusters, agencies, systems, services, agreements, link_keys];
     columns.row(&counts.map(ToString::to_string));
     columns.text()
 }

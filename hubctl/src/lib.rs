@@ -14,6 +14,7 @@ mod keeping;
 mod output;
 mod pki;
 mod registry;
+mod service;
 pub mod status;
 mod top;
 pub mod topology;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::output::{Columns, Format, Told};
 
 pub(crate) mod directory_key;
+pub(crate) mod officer;
 
 /// What `pki create` is asked for.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ fn certifies(subtree: &Subtree) -> String {
         Subtree::Centre => "the centre".into(),
         Subtree::Edge => "agents that are attached to the centre".into(),
         Subtree::Operators => "operators".into(),
-        Subtree::Members => "signing keys of agencies".into(),
+        Subtree::Members => "signing keys of agencies and officers".into(),
         Subtree::Cluster(cluster) => format!("hub and agents of the cluster {cluster}"),
     }
 }

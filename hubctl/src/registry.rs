@@ -19,11 +19,12 @@ use mesh_proto::directory::read_object;
 use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
 use mesh_rt::exit::CmdError;
 
-pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::apply::{ApplyArgs, Making, apply, make};
 pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
 pub(crate) use self::json::value;
 pub(crate) use self::list::{GetArgs, get};
+pub(crate) use self::propose::propose;
 pub(crate) use self::remove::{RemoveArgs, remove};
 use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
 use crate::config::Config;
@@ -62,8 +63,6 @@ pub(crate) enum Kind {
     System,
     #[value(name = "services", alias = "service")]
     Service,
-    #[value(name = "permissions", alias = "permission")]
-    Permission,
     #[value(name = "agreements", alias = "agreement")]
     Agreement,
     #[value(name = "link-keys", alias = "link-key")]
@@ -139,7 +138,7 @@ impl Registry {
     }
 
     /// The objects put together.
-    fn directory(&self) -> Result<Directory, CmdError> {
+    pub(crate) fn directory(&self) -> Result<Directory, CmdError> {
         let objects = self.objects.values().cloned().collect();
         Directory::build(self.mesh.clone(), self.head.position(), objects)
             .map_err(CmdError::failure)
@@ -147,6 +146,9 @@ impl Registry {
 
     /// The key of the object that is called `name`, which must be there.
     fn find(&self, kind: Kind, name: &str) -> Result<Key, CmdError> {
+        if kind == Kind::Agreement {
+            return self.find_agreement(name).map_err(CmdError::usage);
+        }
         let key = Key::parse(kind.of(), name).map_err(|why| {
             CmdError::usage(BadName { kind: kind.of().name(), name: name.into(), why })
         })?;
@@ -158,6 +160,38 @@ impl Registry {
     }
 }
 
+/// Digits of an agreement's id that are enough to ask for it.
+const ID_DIGITS_MIN: usize = 8;
+
+/// No agreement, or more than one, has an id that begins as was said.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAgreement {
+    #[error("{name:?} is no id of an agreement, want its first {ID_DIGITS_MIN} digits at least")]
+    Name { name: String },
+    #[error("the registry has no agreement {name}; `hubctl get agreements` lists them all")]
+    Unknown { name: String },
+    #[error("the ids of {count} agreements begin with {name}; say more of the one that is meant")]
+    Ambiguous { name: String, count: usize },
+}
+
+impl Registry {
+    /// The key of the agreement whose id begins with `name`.
+    pub(crate) fn find_agreement(&self, name: &str) -> Result<Key, NoAgreement> {
+        let is_id = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_id || name.len() < ID_DIGITS_MIN {
+            return Err(NoAgreement::Name { name: name.chars().take(80).collect() });
+        }
+        let begins =
+            |key: &&Key| key.kind() == ObjectKind::Agreement && key.name().starts_with(name);
+        let found: Vec<&Key> = self.objects.keys().filter(begins).collect();
+        match found[..] {
+            [] => Err(NoAgreement::Unknown { name: name.into() }),
+            [only] => Ok(only.clone()),
+            _ => Err(NoAgreement::Ambiguous { name: name.into(), count: found.len() }),
+        }
+    }
+}
+
 impl Kind {
     fn of(self) -> ObjectKind {
         match self {
@@ -165,7 +199,6 @@ impl Kind {
             Self::Agency => ObjectKind::Agency,
             Self::System => ObjectKind::System,
             Self::Service => ObjectKind::Service,
-            Self::Permission => ObjectKind::Permission,
             Self::Agreement => ObjectKind::Agreement,
             Self::LinkKey => ObjectKind::LinkKey,
             Self::DirectoryKey => ObjectKind::DirectoryKey,

@@ -81,7 +81,7 @@ fn write_passage(passage: &Passage<'_>) -> wire::Allowed {
         _ => 0,
     };
     wire::Allowed {
-        permission: passage.permission.id.to_string(),
+        agreement: passage.agreement.id().to_string(),
         state: passage.state.name().into(),
         retire_at_unix_ms: retire_at,
         way: passage.way.iter().map(ToString::to_string).collect(),

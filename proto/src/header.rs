@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use mesh_core::agreement::AgreementId;
 use mesh_core::exchange::{
     AnswerHeader, BodyDescriptor, DirectoryPosition, ExchangeId, Outcome, RequestHeader,
 };
@@ -17,7 +18,6 @@ use crate::wire::exchange::v1 as wire;
 pub fn read_request(bytes: &[u8]) -> Result<RequestHeader, Malformed> {
     at_most("header", bytes.len(), HEADER_BYTES_MAX)?;
     let header = wire::RequestHeader::decode(bytes).map_err(|why| Malformed::new("header", why))?;
-    absent("agreement", header.agreement.is_empty())?;
     absent("sealing", header.sealing.is_none())?;
     absent("service_version", header.service_version.is_empty())?;
     let limit = DEADLINE_MAX.as_millis() as u64;
@@ -35,7 +35,7 @@ pub fn read_request(bytes: &[u8]) -> Result<RequestHeader, Malformed> {
         service: parse("service", &header.service)?,
         operation: parse("operation", &header.operation)?,
         kind: read_kind(header.kind)?,
-        permission: parse("permission", &header.permission)?,
+        agreement: AgreementId(digest("agreement", &header.agreement)?),
         purpose: parse("purpose", &header.purpose)?,
         deadline: Duration::from_millis(header.deadline_ms),
         issued_at_unix_ms: header.issued_at_unix_ms,
@@ -57,8 +57,7 @@ pub fn write_request(header: &RequestHeader) -> Bytes {
         service: header.service.to_string(),
         operation: header.operation.to_string(),
         kind: write_kind(header.kind),
-        permission: header.permission.to_string(),
-        agreement: Bytes::new(),
+        agreement: Bytes::copy_from_slice(&header.agreement.0.0),
         purpose: header.purpose.to_string(),
         deadline_ms: header.deadline.as_millis() as u64,
         issued_at_unix_ms: header.issued_at_unix_ms,
@@ -211,7 +210,7 @@ mod tests {
             service: "ir/gov/civil/persons/identity.v1".parse().unwrap(),
             operation: "getPerson".parse().unwrap(),
             kind: OperationKind::Submission,
-            permission: "tax-identity".parse().unwrap(),
+            agreement: AgreementId(Digest([3; 32])),
             purpose: "licence-issue".parse().unwrap(),
             deadline: Duration::from_secs(30),
             issued_at_unix_ms: 1_795_000_000_000,
@@ -266,8 +265,7 @@ mod tests {
             ("operation: ", |h| h.operation.clear()),
             ("kind: 0 is no kind", |h| h.kind = 0),
             ("kind: 9 is no kind", |h| h.kind = 9),
-            ("permission: ", |h| h.permission.clear()),
-            ("agreement: belongs to a later", |h| h.agreement = Bytes::from_static(&[1; 32])),
+            ("agreement: is 0 bytes", |h| h.agreement.clear()),
             ("purpose: ", |h| h.purpose.clear()),
             ("deadline_ms: want", |h| h.deadline_ms = 0),
             ("deadline_ms: want", |h| h.deadline_ms = 3_600_001),

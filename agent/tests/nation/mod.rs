@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use agent::{Agent, Backend, Backends, Consumer, Local, Provider};
 use http::Extensions;
-use mesh_core::directory::{Agency, Cluster, Directory, Objects, Permission, Service, System};
+use mesh_core::agreement::state::SIGNERS;
+use mesh_core::agreement::terms::{Draft, Quota, Terms};
+use mesh_core::agreement::{Act, Agreement, AgreementId, Deed};
+use mesh_core::directory::{Agency, Cluster, Directory, Objects, Service, System};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, MeshDomain, NodeName};
 use mesh_core::operation::{Operation, OperationKind};
@@ -25,6 +28,7 @@ use mesh_link::peers::Peers;
 use mesh_link::relay::{Flows, relay};
 use mesh_link::serve::{Admit, service};
 use mesh_node::{LiveDirectory, Standing};
+use mesh_proto::directory::write_terms;
 use mesh_proto::header::read_request;
 use mesh_rt::clock::SystemClock;
 use mesh_rt::drain::Drain;
@@ -261,6 +265,38 @@ impl Admit for Door {
     }
 }
 
+/// The consumer's agreement for `service`. Nobody here looks at signatures.
+fn agreement(service: &str) -> Agreement {
+    let draft = Draft {
+        title: "all but what is hidden".into(),
+        operations: ["getPerson", "headPerson", "echo", "addPerson"]
+            .map(|id| id.parse().unwrap())
+            .into(),
+        purposes: [("licence-issue".parse().unwrap(), "act 7".into())].into(),
+        granted_fields: ["".parse().unwrap()].into(),
+        quota: Quota { per_second: 1, burst: 1, per_day: 1 },
+        // Ten years from 2024 on.
+        valid_from_unix_ms: 1_704_067_200_000,
+        valid_until_unix_ms: 2_019_600_000_000,
+        ..Draft::between(CONSUMER.parse().unwrap(), service.parse().unwrap())
+    };
+    let mut agreement = write_terms(Terms::new(draft).unwrap()).unwrap();
+    let signed = SIGNERS.map(|party| Act {
+        deed: Deed::Sign,
+        party,
+        at_unix_ms: 1_704_067_200_000,
+        reason: "".into(),
+        chain: Vec::new(),
+        signature: [0; 64],
+    });
+    agreement.acts = signed.into();
+    agreement
+}
+
+pub fn agreement_with(service: &str) -> AgreementId {
+    agreement(service).id()
+}
+
 fn directory() -> Directory {
     let agency = |address: &str| Agency {
         address: address.parse().unwrap(),
@@ -293,14 +329,6 @@ fn directory() -> Directory {
         timeout_ms: 20_000,
         ..Service::new(address.parse().unwrap(), operations.clone())
     });
-    let allowed = ["getPerson", "headPerson", "echo", "addPerson"];
-    let permissions = services.iter().enumerate().map(|(index, service)| Permission {
-        id: format!("p{index}").parse().unwrap(),
-        consumer: CONSUMER.parse().unwrap(),
-        service: service.parse().unwrap(),
-        operations: allowed.map(|id| id.parse().unwrap()).into(),
-        purposes: ["licence-issue".parse().unwrap()].into(),
-    });
     let cluster = Cluster {
         id: "economy".parse().unwrap(),
         name_fa: String::new(),
@@ -313,7 +341,7 @@ fn directory() -> Directory {
         agencies: vec![agency("ir/gov/licensing"), agency("ir/gov/registry")],
         systems: vec![system(CONSUMER), system(PROVIDER)],
         services: offered.collect(),
-        permissions: permissions.collect(),
+        agreements: services.map(agreement).into(),
         ..Objects::default()
     };
     let position = DirectoryPosition { epoch: 1, revision: 7, root: None };

@@ -241,13 +241,13 @@ fn made_of(plan: &Plan) -> String {
     let objects = &plan.objects;
     format!(
         "mesh {}: {} clusters, {} agencies, {} systems ({} with an agent),\n    \
-         {} services, {} permissions",
+         {} services, {} agreements",
         plan.mesh.mesh,
         objects.clusters.len(),
         objects.agencies.len(),
         objects.systems.len(),
         plan.agents.len(),
         objects.services.len(),
-        objects.permissions.len()
+        objects.agreements.len()
     )
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use mesh_certs::DirectoryKey;
 use mesh_certs::local::{Issued, LocalPki, PkiError};
+use mesh_certs::{DirectoryKey, Offices};
 use mesh_core::directory::{Directory, DirectoryError, LinkKey};
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
@@ -80,6 +80,8 @@ pub enum LayoutError {
     Directory(#[from] DirectoryError),
     #[error("the registry cannot be laid out")]
     Registry(#[from] LayError),
+    #[error("nobody can sign the agreement {title}: an agency of it is not in the plan")]
+    Unsigned { title: String },
     #[error("the plan has an agent for {system}, which is not among its systems")]
     NoSystem { system: String },
 }
@@ -125,12 +127,24 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         directory_key,
         ports: Arc::new(ports.release()),
     };
-    layout.lay_registry(plan, &operator)?;
+    let offices = offices(plan, (dir, &pki), now)?;
+    layout.lay_registry(plan, &operator, (&offices, now))?;
     for node in &layout.nodes {
         write(&node.config, layout.config(plan, (node, &pki), log))?;
     }
     write(&layout.hubctl_config, layout.hubctl(&operator.issued, &pki))?;
     Ok(layout)
+}
+
+/// Officers of the secretariat, of the centre and of all agencies, with their keys below `officers`:
+/// on this machine one person is all of them.
+fn offices(
+    plan: &Plan,
+    (dir, pki): (&Path, &LocalPki),
+    now: SystemTime,
+) -> Result<Offices, LayoutError> {
+    let agencies = plan.objects.agencies.iter().map(|agency| agency.address.clone());
+    Ok(Offices::issue(pki, agencies, &dir.join("officers"), now)?)
 }
 
 fn programs(plan: &Plan, dir: &Path, ports: &mut Ports) -> Result<Vec<ProgramLayout>, LayoutError> {
@@ -195,14 +209,36 @@ impl Layout {
         self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
     }
 
-    fn lay_registry(&self, plan: &Plan, operator: &Operator) -> Result<(), LayoutError> {
+    /// The directory of the officer of an office: `secretariat`, `centre`, or an agency's address.
+    pub fn officer(&self, office: &str) -> PathBuf {
+        self.dir.join("officers").join(office)
+    }
+
+    /// The members authority, which certified the officers.
+    pub fn members_trust(&self) -> PathBuf {
+        self.pki.join("members").join("ca.pem")
+    }
+
+    fn lay_registry(
+        &self,
+        plan: &Plan,
+        operator: &Operator,
+        (offices, now): (&Offices, SystemTime),
+    ) -> Result<(), LayoutError> {
         let nodes = self.nodes.iter().map(|node| (&node.name, &node.issued));
         let all = nodes.chain([(&operator.name, &operator.issued)]);
         let key = |(name, issued): (&NodeName, &Issued)| LinkKey {
             node: self.mesh.dns_name(name),
             spki_sha256: issued.spki_sha256,
         };
-        let objects = plan.objects(all.map(key).collect());
+        let mut objects = plan.objects(all.map(key).collect());
+        let at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let proposed = std::mem::take(&mut objects.agreements);
+        let signed = proposed.into_iter().map(|agreement| {
+            let title = agreement.terms().title.clone();
+            offices.sign(agreement, at).ok_or(LayoutError::Unsigned { title })
+        });
+        objects.agreements = signed.collect::<Result<_, _>>()?;
         let DirectoryPosition { epoch, revision, .. } = plan.position;
         let reason = "the nation was laid out".into();
         let begun = EpochBegun { epoch, reason, ..EpochBegun::default() };

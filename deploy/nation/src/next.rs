@@ -36,8 +36,9 @@ pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> Stri
     if let Some(remedy) = remedy {
         // Whole, as the other terminal may be in another folder.
         let remedy = remedy.canonicalize().unwrap_or_else(|_| remedy.into());
-        let apply = hubctl(&format!("apply -f {}", remedy.display()));
-        group("Permit what was refused, and ask again", &[apply, curl_of(&told.refused)]);
+        let commands = agree(layout, &remedy, told).map(|words| hubctl(&words));
+        let commands: Vec<_> = commands.into_iter().chain([curl_of(&told.refused)]).collect();
+        group("Agree on what was refused, as all three parties, and ask again", &commands);
     }
     let process =
         running.processes().find(|process| process.name() == NodeName::Centre.to_string());
@@ -53,6 +54,26 @@ pub fn next_steps(running: &Running, told: &Told, remedy: Option<&Path>) -> Stri
         }
     }
     text
+}
+
+/// What makes the terms in `remedy` an agreement in force: each party signs, then it is handed in.
+fn agree(layout: &Layout, remedy: &Path, told: &Told) -> [String; 5] {
+    let out = layout.dir.join("agreements");
+    // Made here, so that the lines need not.
+    let _ = std::fs::create_dir_all(&out);
+    let file = out.join("*.agreement").display().to_string();
+    let refused = told.refused.as_ref().map(|(inquiry, _)| inquiry);
+    let consumer = refused.map_or(String::new(), |it| it.consumer.agency.to_string());
+    let provider = refused.map_or(String::new(), |it| it.service.system.agency.to_string());
+    let sign =
+        |office: &str| format!("agreement sign {file} --key {}", layout.officer(office).display());
+    [
+        format!("agreement propose {} --out {}", remedy.display(), out.display()),
+        sign(&consumer),
+        sign(&provider),
+        sign("secretariat"),
+        format!("agreement submit {file}"),
+    ]
 }
 
 fn curl(layout: &Layout, (inquiry, path): &(Inquiry, String)) -> Option<String> {

@@ -155,9 +155,12 @@ fn mender(name: &str) -> (&'static str, &'static str) {
         "provider" => ("the agency that provides can mend it", "دستگاه ارائه‌دهنده باید رفعش کند"),
         "hop-operator" => ("the operator of that hop can mend it", "متصدی همان گره باید رفعش کند"),
         "registrar" => (
-            "the registrar at the centre can mend it, by a permission",
-            "متصدی ثبت در مرکز ملی می‌تواند مجوز آن را ثبت کند",
+            "the registrar at the centre can mend it, by an agreement",
+            "متصدی ثبت در مرکز ملی می‌تواند توافق‌نامهٔ آن را ثبت کند",
         ),
+        "agreement-parties" => {
+            ("the parties of the agreement can mend it", "طرف‌های توافق‌نامه باید رفعش کنند")
+        }
         _ => ("nobody need act: ask again", "نیازی به اقدام نیست؛ دوباره بپرسید"),
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hubctl::Written;
-use mesh_core::directory::{Directory, Objects, Permission};
+use mesh_core::agreement::Agreement;
+use mesh_core::directory::{Directory, Objects};
 use mesh_core::id::ClusterId;
 use mesh_core::node::Home;
 use nation::plan::{Answers, Plan};
@@ -45,13 +46,13 @@ fn each_cluster_provides_and_asks_and_may_ask_each_other() {
     let (plan, _) = load();
     let objects = &plan.objects;
     let with_agent: BTreeSet<_> = plan.agents.iter().map(|agent| &agent.system).collect();
-    let crossing = |given: &&Permission| {
-        let agents = [&given.consumer, &given.service.system];
+    let crossing = |given: &&Agreement| {
+        let agents = [&given.terms().consumer, &given.terms().service.system];
         agents.into_iter().all(|system| with_agent.contains(system))
     };
-    let pairs: BTreeSet<(ClusterId, ClusterId)> = (objects.permissions.iter().filter(crossing))
+    let pairs: BTreeSet<(ClusterId, ClusterId)> = (objects.agreements.iter().filter(crossing))
         .filter_map(|given| {
-            let (from, to) = (&given.consumer, &given.service.system);
+            let (from, to) = (&given.terms().consumer, &given.terms().service.system);
             Some((cluster_of(objects, from)?, cluster_of(objects, to)?))
         })
         .collect();
@@ -72,7 +73,7 @@ fn a_base_database_is_at_the_centre_and_every_service_has_an_answer_and_a_consum
         .map(|backend| &backend.service)
         .collect();
     let permitted: BTreeSet<_> =
-        plan.objects.permissions.iter().map(|given| &given.service).collect();
+        plan.objects.agreements.iter().map(|given| &given.terms().service).collect();
     let all: BTreeSet<_> = plan.objects.services.iter().map(|service| &service.address).collect();
     assert_eq!(answered, all, "each is answered by a program");
     assert_eq!(permitted, all, "each is used by somebody");
@@ -100,6 +101,6 @@ fn the_remedy_permits_what_the_story_sees_refused_and_nothing_else() {
     let refused: Vec<_> = inquiries.filter(|inquiry| inquiry.refused.is_some()).collect();
     assert_eq!(refused.len(), 1);
     let (consumer, service) = (&refused[0].consumer, &refused[0].service);
-    assert_eq!(directory.permissions(consumer, service).count(), 0);
-    assert_eq!(changed.permissions(consumer, service).count(), 1);
+    assert_eq!(directory.agreements(consumer, service).count(), 0);
+    assert_eq!(changed.agreements(consumer, service).count(), 1);
 }

@@ -21,6 +21,7 @@ use tracing::{error, info};
 
 use super::judge::Judged;
 use super::made::Uncertain;
+use crate::descriptions::Descriptions;
 
 /// The registry's writing side. One change set at a time.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Desk {
     pub(super) node: Node,
     pub(super) store: Arc<dyn Store>,
     pub(super) rules: Rules,
+    pub(super) descriptions: Descriptions,
     /// Held from the look at what is there until the change is made.
     pub(super) standing: Arc<Mutex<Standing>>,
 }
@@ -56,7 +58,8 @@ impl Desk {
         head_written: StoreRevision,
     ) -> Self {
         let standing = Arc::new(Mutex::new(Standing { head_written, uncertain: None }));
-        Self { node, store, rules, standing }
+        let descriptions = Descriptions::new(node.clone(), Arc::clone(&store));
+        Self { node, store, rules, descriptions, standing }
     }
 
     /// Reads what `author` proposes, and sees that it is the author's own.
@@ -85,7 +88,7 @@ impl Desk {
         // Of a later part nothing is known before the parts that it follows are made.
         let is_first = set.body.part.is_none_or(|part| part.follows.is_none());
         if is_first {
-            self.judge(&set).map_err(|judged| self.refused(&set, &judged))?;
+            self.judge(&set).await.map_err(|judged| self.refused(&set, &judged))?;
         }
         Ok(write_change_set(&set))
     }
@@ -110,7 +113,7 @@ impl Desk {
             if set.needs == 0 {
                 self.check_order(&set).await?;
             }
-            match self.judge(&set) {
+            match self.judge(&set).await {
                 Ok(prepared) if set.needs == 0 => {
                     let guard = Guard::Absent(layout::change_set(&set.id));
                     return self.make(standing, set, guard, prepared).await;
@@ -163,7 +166,7 @@ impl Desk {
     ) -> Result<wire::ChangeSet, Problem> {
         self.check_order(&set).await?;
         let guard = Guard::Unchanged(layout::change_set(&set.id), written);
-        match self.judge(&set) {
+        match self.judge(&set).await {
             Ok(prepared) => self.make(standing, set, guard, prepared).await,
             Err(judged) => {
                 let problem = self.refused(&set, &judged);
@@ -184,6 +187,8 @@ impl Desk {
         set.state = match judged {
             Judged::Overtaken(keys) => State::Overtaken { keys },
             Judged::Unfit(why) | Judged::TooLarge(why) => State::Refused { why },
+            // Nothing is known of the set yet; it may be sent again.
+            Judged::Failed(problem) => return Err(problem),
         };
         self.keep(&set, Guard::Absent(layout::change_set(&set.id))).await?;
         Ok(problem)

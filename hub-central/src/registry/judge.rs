@@ -8,6 +8,7 @@ use mesh_registry::{digest, layout};
 use mesh_rt::exit::sentence;
 
 use super::desk::Desk;
+use crate::standards::{self, Unkept};
 
 /// Objects that a message names at most; the change set names all.
 const KEYS_SHOWN: usize = 5;
@@ -19,11 +20,13 @@ pub(super) enum Judged {
     Overtaken(Vec<Key>),
     Unfit(String),
     TooLarge(String),
+    /// It could not be found out.
+    Failed(Problem),
 }
 
 impl Desk {
     /// What the next commit would be, or why there is none.
-    pub(super) fn judge(&self, set: &ChangeSet) -> Result<Box<Prepared>, Judged> {
+    pub(super) async fn judge(&self, set: &ChangeSet) -> Result<Box<Prepared>, Judged> {
         let directory = self.node.directory.now();
         let now = |key: &Key| directory.object(key).as_ref().map(digest::of_object);
         let overtaken = set.body.overtaken(now);
@@ -32,6 +35,12 @@ impl Desk {
         }
         let changes = set.body.changes.iter().map(|written| written.change.clone());
         let changes: Vec<Change> = changes.collect();
+        standards::check(&self.node, &self.descriptions, &changes).await.map_err(|unkept| {
+            match unkept {
+                Unkept::Rules(why) => Judged::Unfit(why),
+                Unkept::Unknown(problem) => Judged::Failed(problem),
+            }
+        })?;
         let prepared = self.node.directory.prepare(&changes, self.node.clock.unix_ms());
         prepared.map(Box::new).map_err(|why| match why {
             NotTaken::TooLarge { .. } => Judged::TooLarge(sentence(&why)),
@@ -42,6 +51,7 @@ impl Desk {
     pub(super) fn refused(&self, set: &ChangeSet, judged: &Judged) -> Problem {
         match judged {
             Judged::Unfit(why) => self.node.problem(Reason::RegistryRefused, why.clone()),
+            Judged::Failed(problem) => problem.clone(),
             Judged::TooLarge(why) => self.node.problem(Reason::ChangeSetTooLarge, why.clone()),
             Judged::Overtaken(keys) => {
                 let shown = keys.iter().take(KEYS_SHOWN).map(ToString::to_string);

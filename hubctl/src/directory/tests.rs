@@ -38,8 +38,14 @@ operations = [
     { id = "pay", kind = "submission", method = "POST", path = "/{id}/payments" },
 ]
 
-[[permissions]]
-id = "tax-debts"
+[[agreements]]
+title = "tax-debts"
+legal_basis = "act 7"
+granted_fields = [""]
+quota = { per_second = 1, burst = 1, per_day = 1 }
+valid_from = "2024-03-20T00:00:00Z"
+valid_until = "2034-03-20T00:00:00Z"
+retention_days = 1
 consumer = "ir/gov/tax/persons"
 service = "ir/gov/tax/debts/debt.v1"
 operations = ["pay", "get"]
@@ -88,7 +94,7 @@ fn says_which_line_to_change() {
           `intra_cluster`"),
         ("[[link_keys]]", "[[keys]]",
          "42: unknown field `keys`, expected one of `clusters`, `agencies`, `systems`, `services`, \
-          `permissions`, `permission_sets`, `link_keys`"),
+          `terms`, `agreements`, `link_keys`"),
         ("[[agencies]]", twice,
          "14: cluster economy is there twice, first at ir.toml:8"),
         ("address = \"ir/gov/tax\"\n", "address = \"ir/gov/toll\"\n",
@@ -99,7 +105,7 @@ fn says_which_line_to_change() {
         ("id = \"pay\"", "id = \"get\"",
          "27: operation get of ir/gov/tax/debts/debt.v1 is there twice"),
         ("\"pay\", \"get\"", "\"erase\"",
-         "35: permission tax-debts names operation erase of ir/gov/tax/debts/debt.v1, which is \
+         "35: agreement operation erase of ir/gov/tax/debts/debt.v1, which is \
           not in the directory"),
         ("hub.economy.mesh.ir", "hub.economy.evil.ir",
          "42: link key of hub.economy.evil.ir: \"hub.economy.evil.ir\" is not below the mesh \

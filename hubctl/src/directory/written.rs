@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use mesh_core::directory::{
-    Agency, Cluster, Directory, DirectoryError, DirectoryKey, LinkKey, Objects, Permission,
-    Service, System,
+    Agency, Cluster, Directory, DirectoryError, DirectoryKey, LinkKey, Objects, Service, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::MeshDomain;
@@ -14,8 +13,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::agreement_set::{AGREEMENTS_MAX, AgreementSet};
 use super::folder;
-use super::permission_set::{PERMISSIONS_MAX, PermissionSet};
 use super::source::{SOURCE_BYTES_MAX, SourceError, read_text};
 
 /// What all files of one source say together.
@@ -46,10 +45,11 @@ struct Arrays {
     systems: Vec<Spanned<System>>,
     #[serde(default)]
     services: Vec<Spanned<Service>>,
+    /// What the agreements of this file have in common.
     #[serde(default)]
-    permissions: Vec<Spanned<Permission>>,
+    terms: AgreementSet,
     #[serde(default)]
-    permission_sets: Vec<Spanned<PermissionSet>>,
+    agreements: Vec<Spanned<AgreementSet>>,
     #[serde(default)]
     link_keys: Vec<Spanned<LinkKey>>,
     #[serde(default)]
@@ -104,13 +104,13 @@ impl Written {
 
     /// This, and what `other` says besides.
     pub fn join(mut self, other: Self) -> Result<Self, SourceError> {
-        let Objects { clusters, agencies, systems, services, permissions, .. } = other.objects;
+        let Objects { clusters, agencies, systems, services, agreements, .. } = other.objects;
         let (link_keys, directory_keys) = (other.objects.link_keys, other.objects.directory_keys);
         self.objects.clusters.extend(clusters);
         self.objects.agencies.extend(agencies);
         self.objects.systems.extend(systems);
         self.objects.services.extend(services);
-        self.objects.permissions.extend(permissions);
+        self.objects.agreements.extend(agreements);
         self.objects.link_keys.extend(link_keys);
         self.objects.directory_keys.extend(directory_keys);
         self.marks.extend(other.marks);
@@ -148,22 +148,21 @@ impl Written {
         let arrays: Arrays = text.read(table)?;
         let into = &mut self.objects;
         let mut marks = Marks { text, marks: &mut self.marks };
-        marks.add("cluster", arrays.clusters, &mut into.clusters, |cluster| &cluster.id);
-        marks.add("agency", arrays.agencies, &mut into.agencies, |agency| &agency.address);
-        marks.add("system", arrays.systems, &mut into.systems, |system| &system.address);
-        marks.add("service", arrays.services, &mut into.services, |service| &service.address);
-        marks.add("permission", arrays.permissions, &mut into.permissions, |given| &given.id);
-        marks.add("link key of", arrays.link_keys, &mut into.link_keys, |key| &key.node);
+        marks.add("cluster", arrays.clusters, &mut into.clusters, |cluster| cluster.id.clone());
+        marks.add("agency", arrays.agencies, &mut into.agencies, |agency| agency.address.clone());
+        marks.add("system", arrays.systems, &mut into.systems, |system| system.address.clone());
+        marks
+            .add("service", arrays.services, &mut into.services, |service| service.address.clone());
+        marks.add("link key of", arrays.link_keys, &mut into.link_keys, |key| key.node.clone());
         let keys = arrays.directory_keys;
-        marks.add("directory key", keys, &mut into.directory_keys, |key| &key.public_key);
-        for set in arrays.permission_sets {
+        marks.add("directory key", keys, &mut into.directory_keys, |key| key.public_key);
+        for set in arrays.agreements {
             let offset = set.span().start;
-            let set = set.into_inner();
-            let room = PERMISSIONS_MAX.saturating_sub(into.permissions.len());
-            let permissions = set.expand(room).map_err(|why| text.wrong(offset, why))?;
-            let permissions =
-                permissions.into_iter().map(|given| Spanned::new(offset..offset, given));
-            marks.add("permission", permissions, &mut into.permissions, |given| &given.id);
+            let room = AGREEMENTS_MAX.saturating_sub(into.agreements.len());
+            let proposals = set.into_inner().expand(&arrays.terms, room);
+            let proposals = proposals.map_err(|why| text.wrong(offset, why))?;
+            let proposals = proposals.into_iter().map(|it| Spanned::new(offset..offset, it));
+            marks.add("agreement", proposals, &mut into.agreements, |it| it.id());
         }
         Ok(())
     }
@@ -195,7 +194,7 @@ impl Marks<'_> {
         kind: &'static str,
         objects: impl IntoIterator<Item = Spanned<T>>,
         into: &mut Vec<T>,
-        name: impl Fn(&T) -> &N,
+        name: impl Fn(&T) -> N,
     ) {
         for object in objects {
             let line = self.text.line(object.span().start);

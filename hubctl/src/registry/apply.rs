@@ -23,6 +23,7 @@ use crate::client::{AskError, NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::directory::Written;
 use crate::output::{Format, Told};
+use crate::service::warnings;
 
 /// How long `apply` looks on while nodes take what was committed.
 const REACH_TIME_MAX: Duration = Duration::from_secs(5);
@@ -68,6 +69,8 @@ struct Applied {
     revision: u64,
     /// Objects that the files do not mention, and that stay as they are without `--prune`.
     unmentioned: usize,
+    /// What the technical standards want besides, service by service.
+    warnings: Vec<String>,
     /// Nodes that the directory no longer lets in after the changes.
     cut_off: Vec<String>,
     /// Which nodes have it; `null` where nobody waited.
@@ -131,12 +134,16 @@ pub(crate) async fn apply(
     format: Format,
 ) -> Result<Told, CmdError> {
     let written = Written::read(&args.file).map_err(CmdError::usage)?;
-    let want = written.objects.clone().into_by_key();
+    let mut want = written.objects.clone().into_by_key();
     if want.is_empty() {
         return Err(CmdError::usage(NoObject { path: args.file }));
     }
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
+    // A file has terms, and no signatures: it proposes what the registry does not have yet.
+    want.retain(|key, _| {
+        key.kind() != ObjectKind::Agreement || !registry.objects.contains_key(key)
+    });
     // What was signed is ended by its parties, and keys come and go with their nodes.
     let kept = [ObjectKind::LinkKey, ObjectKind::DirectoryKey, ObjectKind::Agreement];
     let removable = |kind| args.prune && !kept.contains(&kind);
@@ -147,19 +154,48 @@ pub(crate) async fn apply(
     }
     let after = judge(&registry, &written, &changes)?;
     let lost = cut_off(&registry.objects, &registry.directory()?, &after);
+    let unmentioned = unmentioned(&registry.objects, &want, args.prune);
+    let ApplyArgs { dry_run, ref reason, no_wait, .. } = args;
+    let making = Making { reason, dry_run, no_wait, unmentioned, lost };
+    make(config, (&centre, &registry), changes, making, format).await
+}
 
-    let proposal = Proposal::new(&centre, &registry, changes.clone(), &args.reason)?;
-    let proposed = proposal.send(&centre, now_ms(), args.dry_run).await;
+/// How changes are made, and what is told beside them.
+#[derive(Debug)]
+pub(crate) struct Making<'m> {
+    /// A sentence for those who approve, and for the record.
+    pub(crate) reason: &'m str,
+    pub(crate) dry_run: bool,
+    /// Nobody waits until the nodes have it.
+    pub(crate) no_wait: bool,
+    /// Objects that stay because nobody spoke of them.
+    pub(crate) unmentioned: usize,
+    /// Nodes that the changes cut off.
+    pub(crate) lost: Vec<NodeName>,
+}
+
+/// Proposes `changes` of the registry, and waits until the nodes have them.
+pub(crate) async fn make(
+    config: &Config,
+    (centre, registry): (&NodeClient, &Registry),
+    changes: Vec<Change>,
+    making: Making<'_>,
+    format: Format,
+) -> Result<Told, CmdError> {
+    let Making { reason, dry_run, no_wait, unmentioned, lost } = making;
+    let proposal = Proposal::new(centre, registry, changes.clone(), reason)?;
+    let proposed = proposal.send(centre, now_ms(), dry_run).await;
     if proposed.stopped.is_some() {
-        return stopped(&centre, &registry, &changes, proposed).await;
+        return stopped(centre, registry, &changes, proposed).await;
     }
     let base = registry.head;
     let head = proposed.sets.iter().rev().find_map(committed).unwrap_or(base);
     let reach =
-        if args.no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
+        if no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
+    let warnings = warnings(&changes);
     let changes = shown(&registry.objects, &changes);
     let applied = Applied {
-        dry_run: args.dry_run,
+        dry_run,
         counts: counts(&changes),
         changes,
         change_sets: proposed.sets.iter().map(set_told).collect(),
@@ -167,12 +203,13 @@ pub(crate) async fn apply(
         base_revision: base.revision,
         epoch: head.epoch,
         revision: head.revision,
-        unmentioned: unmentioned(&registry.objects, &want, args.prune),
+        unmentioned,
+        warnings,
         cut_off: lost.iter().map(ToString::to_string).collect(),
         reach,
     };
     let mut told = Told::new(format, &applied, |applied| text_of(applied, &lost));
-    if !args.dry_run && head != base && !lost.is_empty() {
+    if !dry_run && head != base && !lost.is_empty() {
         told.complaint = Some(CmdError::failure(CutOff(lost)));
     }
     Ok(told)
@@ -296,6 +333,9 @@ fn text_of(applied: &Applied, lost: &[NodeName]) -> String {
             }
         };
         text += &sets_text(*dry_run, &applied.change_sets);
+    }
+    for warning in &applied.warnings {
+        text += &format!("warning: {warning}\n");
     }
     if 0 < applied.unmentioned {
         let (objects, stay) = match applied.unmentioned {

@@ -183,12 +183,10 @@ operations = [
   { id = "get", kind = "inquiry", method = "GET", path = "/{id}" },
   { id = "list", kind = "inquiry", method = "GET", path = "/" },
 ]
-[[permissions]]
-id = "old"
-consumer = "ir/gov/care/cards"
-service = "ir/gov/care/cards/cards.v1"
-operations = ["get"]
-purposes = ["care"]
+[[agencies]]
+address = "ir/gov/old"
+name_fa = "پیشین"
+name_en = "Old"
 "#;
 
     const AFTER: &str = r#"
@@ -207,12 +205,10 @@ operations = [
   { id = "get", kind = "inquiry", method = "GET", path = "/{id}" },
   { id = "put", kind = "submission", method = "PUT", path = "/{id}" },
 ]
-[[permissions]]
-id = "new"
-consumer = "ir/gov/care/cards"
-service = "ir/gov/care/cards/cards.v1"
-operations = ["get", "put"]
-purposes = ["care"]
+[[agencies]]
+address = "ir/gov/new"
+name_fa = "نو"
+name_en = "New"
 "#;
 
     #[test]
@@ -220,6 +216,9 @@ purposes = ["care"]
         let (have, want) = (objects(BEFORE), objects(AFTER));
         let all = shown(&have, &diff(&have, &want, |_| true));
         let expected = "\
++ agency/ir/gov/new
+    name_en: New
+    name_fa: نو
 ~ system/ir/gov/care/cards
     attributes: + base_database
     cluster: health → none
@@ -227,13 +226,7 @@ purposes = ["care"]
     operations: - id list, kind inquiry, method GET, path /
     operations: + id put, kind submission, method PUT, path /{id}
     timeout_ms: 5000 → 3000
-+ permission/new
-    consumer: ir/gov/care/cards
-    operations: + get
-    operations: + put
-    purposes: + care
-    service: ir/gov/care/cards/cards.v1
-- permission/old
+- agency/ir/gov/old
 ";
         assert_eq!(text(&all), expected);
         assert_eq!(counts(&all), Counts { add: 1, change: 2, remove: 1 });

@@ -3,8 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use mesh_core::address::SystemAddress;
+use mesh_core::agreement::Agreement;
 use mesh_core::directory::change::{Key, Object};
-use mesh_core::directory::{Agency, Cluster, Directory, LinkKey, Permission, Service, System};
+use mesh_core::directory::{Agency, Cluster, Directory, LinkKey, Service, System};
 use mesh_core::operation::OperationKind;
 use mesh_rt::exit::CmdError;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::json::value;
 use super::list::{attribute, home, within};
 use super::{Kind, Registry, centre};
+use crate::agreement;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told, printable};
 
@@ -89,8 +91,8 @@ impl Surroundings<'_> {
             Object::Agency(agency) => self.agency(agency),
             Object::System(system) => self.system(system),
             Object::Service(service) => self.service(service),
-            Object::Permission(given) => self.permission(given),
-            Object::Agreement(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
+            Object::Permission(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
+            Object::Agreement(agreement) => self.agreement(agreement),
             Object::LinkKey(key) => self.link_key(key),
         }
     }
@@ -132,9 +134,9 @@ impl Surroundings<'_> {
             }
             _ => None,
         });
-        let may_use = self.permissions(
-            |given| given.consumer == system.address,
-            |given| given.service.to_string(),
+        let may_use = self.agreements(
+            |it| it.terms().consumer == system.address,
+            |it| it.terms().service.to_string(),
         );
         let services = List { title: "services", rows: services };
         (facts, vec![services, List { title: "may use", rows: may_use }])
@@ -156,27 +158,27 @@ impl Surroundings<'_> {
             vec![operation.id.to_string(), kind.into(), operation.call.to_string()]
         });
         let operations = List { title: "operations", rows: operations.collect() };
-        let consumers = self.permissions(
-            |given| given.service == service.address,
-            |given| given.consumer.to_string(),
+        let consumers = self.agreements(
+            |it| it.terms().service == service.address,
+            |it| it.terms().consumer.to_string(),
         );
         (facts, vec![operations, List { title: "consumers", rows: consumers }])
     }
 
-    fn permission(&self, given: &Permission) -> Described {
-        let list = |items: Vec<String>| items.join(", ");
+    fn agreement(&self, agreement: &Agreement) -> Described {
+        let terms = agreement.terms();
         let way = |system: &SystemAddress| {
             format!("{}, at {}", self.agency_name(system), home(self.directory.home(system)))
         };
-        let facts = vec![
-            fact("consumer", &given.consumer),
-            fact("", way(&given.consumer)),
-            fact("service", &given.service),
-            fact("", way(&given.service.system)),
-            fact("operations", list(given.operations.iter().map(ToString::to_string).collect())),
-            fact("purposes", list(given.purposes.iter().map(ToString::to_string).collect())),
+        let mut facts = vec![
+            fact("", way(&terms.consumer)),
+            fact("", way(&terms.service.system)),
+            fact("state", agreement::state(self.directory, agreement).words()),
         ];
-        (facts, Vec::new())
+        let terms = agreement::facts(agreement).into_iter();
+        facts.extend(terms.map(|(name, value)| fact(name, value)));
+        let acts = List { title: "acts", rows: agreement::acts(agreement) };
+        (facts, vec![acts])
     }
 
     fn link_key(&self, key: &LinkKey) -> Described {
@@ -197,20 +199,22 @@ impl Surroundings<'_> {
         List { title: "systems", rows }
     }
 
-    fn permissions(
+    fn agreements(
         &self,
-        which: impl Fn(&Permission) -> bool,
-        other: impl Fn(&Permission) -> String,
+        which: impl Fn(&Agreement) -> bool,
+        other: impl Fn(&Agreement) -> String,
     ) -> Vec<Vec<String>> {
         self.all(|object| match object {
-            Object::Permission(given) if which(given) => {
-                let operations = given.operations.iter().map(ToString::to_string);
-                let purposes = given.purposes.iter().map(ToString::to_string);
+            Object::Agreement(agreement) if which(agreement) => {
+                let terms = agreement.terms();
+                let operations = terms.operations.iter().map(ToString::to_string);
+                let purposes = terms.purposes.keys().map(ToString::to_string);
                 Some(vec![
-                    other(given),
+                    other(agreement),
                     operations.collect::<Vec<_>>().join(", "),
                     format!("for {}", purposes.collect::<Vec<_>>().join(", ")),
-                    given.id.to_string(),
+                    agreement::state(self.directory, agreement).name().into(),
+                    terms.title.clone(),
                 ])
             }
             _ => None,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::json::value;
 use super::{Kind, Registry, centre};
+use crate::agreement;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told};
 
@@ -41,7 +42,7 @@ struct Counted<'r> {
     systems_of_cluster: BTreeMap<String, usize>,
     systems_of_agency: BTreeMap<String, usize>,
     services_of_system: BTreeMap<String, usize>,
-    permissions_of_service: BTreeMap<String, usize>,
+    agreements_of_service: BTreeMap<String, usize>,
 }
 
 impl<'r> Counted<'r> {
@@ -51,7 +52,7 @@ impl<'r> Counted<'r> {
             systems_of_cluster: BTreeMap::new(),
             systems_of_agency: BTreeMap::new(),
             services_of_system: BTreeMap::new(),
-            permissions_of_service: BTreeMap::new(),
+            agreements_of_service: BTreeMap::new(),
         };
         let add = |map: &mut BTreeMap<String, usize>, name: String| {
             *map.entry(name).or_default() += 1;
@@ -67,12 +68,13 @@ impl<'r> Counted<'r> {
                 Object::Service(service) => {
                     add(&mut counted.services_of_system, service.address.system.to_string());
                 }
-                Object::Permission(given) => {
-                    add(&mut counted.permissions_of_service, given.service.to_string());
+                Object::Agreement(agreement) => {
+                    let service = agreement.terms().service.to_string();
+                    add(&mut counted.agreements_of_service, service);
                 }
                 Object::Cluster(_)
                 | Object::Agency(_)
-                | Object::Agreement(_)
+                | Object::Permission(_)
                 | Object::LinkKey(_)
                 | Object::DirectoryKey(_) => {}
             }
@@ -86,9 +88,8 @@ fn table(kind: Kind, objects: &[&Object], counted: &Counted<'_>) -> String {
         Kind::Cluster => (&["CLUSTER", "HUB", "WITHIN", "SYSTEMS", "NAME", "نام"], &[3]),
         Kind::Agency => (&["AGENCY", "SYSTEMS", "NAME", "نام"], &[1]),
         Kind::System => (&["SYSTEM", "CLUSTER", "HOME", "ATTRIBUTES", "SERVICES"], &[4]),
-        Kind::Service => (&["SERVICE", "OPERATIONS", "TIMEOUT MS", "PERMISSIONS"], &[2, 3]),
-        Kind::Permission => (&["PERMISSION", "CONSUMER", "SERVICE", "OPERATIONS", "PURPOSES"], &[]),
-        Kind::Agreement => (&["AGREEMENT", "TITLE", "CONSUMER", "SERVICE"], &[]),
+        Kind::Service => (&["SERVICE", "OPERATIONS", "TIMEOUT MS", "AGREEMENTS"], &[2, 3]),
+        Kind::Agreement => (&["AGREEMENT", "TITLE", "STATE", "CONSUMER", "SERVICE"], &[]),
         Kind::LinkKey => (&["NODE", "SHA-256 OF ITS PUBLIC KEY"], &[]),
         Kind::DirectoryKey => (&["PUBLIC KEY"], &[]),
     };
@@ -129,19 +130,15 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
             service.address.to_string(),
             service.operations.iter().map(|it| it.id.to_string()).collect::<Vec<_>>().join(", "),
             service.timeout_ms.to_string(),
-            count(&counted.permissions_of_service, &service.address),
+            count(&counted.agreements_of_service, &service.address),
         ],
-        Object::Permission(given) => vec![
-            given.id.to_string(),
-            given.consumer.to_string(),
-            given.service.to_string(),
-            given.operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            given.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        ],
+        Object::Permission(given) => vec![given.id.to_string()],
         Object::Agreement(agreement) => {
             let terms = agreement.terms();
             let parties = (terms.consumer.to_string(), terms.service.to_string());
-            vec![agreement.id().to_string(), terms.title.clone(), parties.0, parties.1]
+            let state = agreement::state(counted.directory, agreement).name().into();
+            let id = agreement.id().to_string()[..16].into();
+            vec![id, terms.title.clone(), state, parties.0, parties.1]
         }
         Object::DirectoryKey(key) => vec![key.public_key.to_string()],
         Object::LinkKey(key) => vec![key.node.clone(), key.spki_sha256.to_string()],

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{ServiceAddress, SystemAddress};
-use crate::id::{OperationId, PermissionId, PurposeId};
+use crate::agreement::AgreementId;
+use crate::id::{OperationId, PurposeId};
 use crate::identifier::{Kind, personal};
 use crate::operation::OperationKind;
 use crate::reason::Reason;
@@ -50,7 +51,8 @@ pub struct RequestHeader {
     pub service: ServiceAddress,
     pub operation: OperationId,
     pub kind: OperationKind,
-    pub permission: PermissionId,
+    /// By which the consumer may ask.
+    pub agreement: AgreementId,
     pub purpose: PurposeId,
     /// Total time that the consumer grants, counted from `issued_at_unix_ms` at its agent.
     pub deadline: Duration,

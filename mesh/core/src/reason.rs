@@ -18,6 +18,8 @@ pub enum Mender {
     HopOperator,
     /// The registrar at the centre.
     Registrar,
+    /// The parties of the agreement; the detail says which.
+    Parties,
     /// Nobody need act: trying again is enough.
     Nobody,
 }
@@ -105,9 +107,25 @@ reasons! {
     BodyCorrupt = "BODY_CORRUPT", Malformed, HopOperator, None;
 
     // Not allowed.
-    /// No permission covers this consumer, service, operation and purpose; or there is no such
-    /// service.
+    /// No agreement lets this consumer use this operation of this service for this purpose; or there
+    /// is no such service.
     NotPermitted = "NOT_PERMITTED", Forbidden, Registrar, None;
+    /// The consumer has an agreement, which does not name this operation.
+    OperationNotPermitted = "OPERATION_NOT_PERMITTED", Forbidden, Parties, None;
+    /// The consumer has an agreement, which does not name this purpose.
+    PurposeNotPermitted = "PURPOSE_NOT_PERMITTED", Forbidden, Parties, None;
+    /// The agreement is not signed by all, or has not begun.
+    AgreementPending = "AGREEMENT_PENDING", Forbidden, Parties, None;
+    /// One or more of the parties have suspended the agreement.
+    AgreementSuspended = "AGREEMENT_SUSPENDED", Forbidden, Parties, None;
+    /// The consumer is not what the agreement wants it to be.
+    AttributeMissing = "ATTRIBUTE_MISSING", Forbidden, Registrar, None;
+    /// The agreement's time is over.
+    AgreementExpired = "AGREEMENT_EXPIRED", Forbidden, Parties, None;
+    /// Another agreement has taken its place, and the grace is over.
+    AgreementSuperseded = "AGREEMENT_SUPERSEDED", Forbidden, Consumer, None;
+    /// A party has ended the agreement for good.
+    AgreementRevoked = "AGREEMENT_REVOKED", Forbidden, Parties, None;
     /// The system that asks is not the one that the connection belongs to.
     SourceMismatch = "SOURCE_MISMATCH", Forbidden, HopOperator, None;
     /// The request is not the operation that its header declares.
@@ -224,6 +242,7 @@ impl Mender {
             Self::Provider => "provider",
             Self::HopOperator => "hop-operator",
             Self::Registrar => "registrar",
+            Self::Parties => "agreement-parties",
             Self::Nobody => "nobody",
         }
     }

@@ -2,6 +2,7 @@
 
 use mesh_core::change_set::ChangeSetId;
 use mesh_core::directory::change::Key;
+use mesh_core::exchange::Digest;
 use mesh_store::{KeyMalformed, KeyPrefix, StoreKey};
 
 /// The version of keys and values that this code reads and writes; it stands under [`version`].
@@ -56,6 +57,11 @@ pub fn open(id: &ChangeSetId) -> StoreKey {
     fixed(&format!("{OPEN}{id}"))
 }
 
+/// A part of an interface description, counted from 0.
+pub fn description(sha256: &Digest, part: usize) -> StoreKey {
+    fixed(&format!("{DESCRIPTIONS}{sha256}/{part}"))
+}
+
 /// Why an epoch began: `EpochBegun`.
 pub fn epoch(epoch: u64) -> StoreKey {
     fixed(&format!("{EPOCHS}{epoch:020}"))
@@ -96,7 +102,7 @@ mod tests {
         let key: Key = "service/ir/gov/tax/debts/debt.v1".parse().expect("a key");
         let stored = object(&key).expect("printable");
         assert_eq!(stored.as_str(), "mesh/object/service/ir/gov/tax/debts/debt.v1");
-        let odd = Key::LinkKey("گره".into(), mesh_core::exchange::Digest([0; 32]));
+        let odd = Key::LinkKey("گره".into(), Digest([0; 32]));
         assert!(object(&odd).is_err());
     }
 }

@@ -210,7 +210,7 @@ impl AdminPort {
 
 impl fmt::Debug for AdminPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hop, view: _, readiness, services, admits: _, catalogue: _, registry: _ } = self;
+        let Self { hop, view: _, readiness, services, .. } = self;
         let mut shown = f.debug_struct("AdminPort");
         shown.field("hop", hop).field("readiness", readiness).field("services", services);
         shown.finish_non_exhaustive()

@@ -50,7 +50,7 @@ impl Offices {
     }
 
     fn key(&self, name: &str) -> OfficerKey {
-        OfficerKey::load(&self.mesh, &self.dir(name)).unwrap()
+        OfficerKey::load(&self.mesh.mesh, &self.dir(name)).unwrap()
     }
 
     fn proposed(&self) -> Agreement {
@@ -201,7 +201,8 @@ fn certificates_of_other_kinds_and_of_other_authorities_sign_nothing() {
     assert!(error.contains("RequiredEkuNotFound"), "{error}");
     let operator: NodeName = offices.mesh.parse_node("sara.operators.mesh.ir").unwrap();
     let link = offices.pki.issue(&operator, &offices.dir("operator"), now).unwrap();
-    assert!(sign_with(&link.chain_file).contains("UnknownIssuer"));
+    let error = sign_with(&link.chain_file);
+    assert!(error.contains("RequiredEkuNotFound") || error.contains("UnknownIssuer"), "{error}");
     let other = LocalPki::create(&offices.dir("other"), &offices.mesh, [], now).unwrap();
     let officer = offices.mesh.parse_officer(CONSUMER).unwrap();
     let foreign = other.issue_officer(&officer, &offices.dir("foreign"), now).unwrap();
@@ -256,7 +257,7 @@ fn an_officers_own_key_is_certified_by_its_request() {
         std::fs::rename(pki.join(other), moved).unwrap();
     }
     mesh_certs::officer::certify(&pki, &officer, &request.request_file, &chain).unwrap();
-    let key = OfficerKey::load(&offices.mesh, &dir).unwrap();
+    let key = OfficerKey::load(&offices.mesh.mesh, &dir).unwrap();
     let mut agreement = offices.proposed();
     let later = offices.now.0 + Duration::from_secs(1).as_millis() as u64;
     let act = key.sign(&agreement, (Deed::Sign, Party::Provider), "", later).unwrap();

@@ -1,9 +1,11 @@
 //! One nation for one test: its processes end with the test.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use mesh_core::agreement::AgreementId;
 use nation::layout::{NodeLayout, lay_out};
 use nation::plan::Plan;
 use nation::running::Running;
@@ -30,6 +32,8 @@ const READY_MAX: Duration = Duration::from_secs(60);
 pub struct Bed {
     pub nation: Running,
     pub backend: Backend,
+    /// By title.
+    agreements: BTreeMap<String, AgreementId>,
     dir: TempDir,
 }
 
@@ -46,10 +50,12 @@ impl Bed {
         let file = dir.path().join("plan.toml");
         std::fs::write(&file, text).expect("the plan can be written");
         let plan = Plan::load(&file).expect("the plan is sound");
+        let named = plan.objects.agreements.iter().map(|it| (it.terms().title.clone(), it.id()));
+        let agreements = named.collect();
         let log = "format = \"json\"\nfilter = \"info,exchange=debug\"";
         let layout = lay_out(&plan, &dir.path().join("nation"), log).expect("it can be laid out");
         let nation = Running::start(layout, &bins()).expect("the programs start");
-        let mut bed = Self { nation, backend, dir };
+        let mut bed = Self { nation, backend, agreements, dir };
         bed.wait_ready();
         bed
     }
@@ -62,6 +68,48 @@ impl Bed {
     /// A directory of this test's own.
     pub fn scratch(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The agreement of the plan with this title.
+    pub fn agreement(&self, title: &str) -> AgreementId {
+        *self.agreements.get(title).expect(title)
+    }
+
+    /// Runs `hubctl`, which must succeed; answers what it printed.
+    pub fn hubctl(&self, args: &[&str]) -> String {
+        let printed = tokio::task::block_in_place(|| self.nation.hubctl(args));
+        let printed = printed.expect("hubctl runs");
+        assert!(printed.success, "{args:?}: {printed:?}");
+        printed.out
+    }
+
+    /// What an officer of `office` does to an agreement of the registry, such as `suspend`.
+    pub fn act(&self, deed: &str, agreement: &str, office: &str, more: &[&str]) -> String {
+        let key = self.nation.layout.officer(office).display().to_string();
+        let args = ["agreement", deed, agreement, "--key", &key, "--reason", "a test"];
+        self.hubctl(&[&args, more].concat())
+    }
+
+    /// Makes the terms of `entry`, between the tax desk and an agency of care, an agreement in force:
+    /// proposed, signed by all three parties and handed in. Answers its id.
+    pub fn agree(&self, entry: &str) -> String {
+        let terms = format!(
+            "[terms]\nlegal_basis = \"a test\"\ngranted_fields = [\"\"]\nretention_days = 1\n\
+             quota = {{ per_second = 1, burst = 1, per_day = 1 }}\n\
+             valid_from = \"2024-03-20T00:00:00Z\"\nvalid_until = \"2034-03-20T00:00:00Z\"\n{entry}"
+        );
+        let file = self.scratch().join("terms.toml");
+        std::fs::write(&file, terms).expect("written");
+        let (file, out) = (file.display().to_string(), self.scratch().display().to_string());
+        let args = ["agreement", "propose", &file, "--out", &out, "-o", "json"];
+        let proposed: serde_json::Value = serde_json::from_str(&self.hubctl(&args)).expect("JSON");
+        let file = proposed[0]["file"].as_str().expect("a file");
+        for office in ["ir/gov/tax", "ir/gov/care", "secretariat"] {
+            let key = self.nation.layout.officer(office).display().to_string();
+            self.hubctl(&["agreement", "sign", file, "--key", &key]);
+        }
+        self.hubctl(&["agreement", "submit", file]);
+        proposed[0]["id"].as_str().expect("an id").to_owned()
     }
 
     pub fn node(&self, name: &str) -> &NodeLayout {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use e2e::Bed;
 use e2e::bed::{CARDS, DESK};
+use mesh_core::agreement::AgreementId;
 use mesh_core::exchange::{BodyDescriptor, Digest, DirectoryPosition, ExchangeId, RequestHeader};
 use mesh_core::node::NodeName;
 use mesh_core::operation::OperationKind;
@@ -70,14 +71,14 @@ async fn link(bed: &Bed, name: &str, upper: &str) -> Lane {
 }
 
 /// A header as the agent of `consumer` would make it.
-fn header(consumer: &str, service: &str, permission: &str) -> RequestHeader {
+fn header(consumer: &str, service: &str, agreement: AgreementId) -> RequestHeader {
     RequestHeader {
         exchange: ExchangeId::new(1_795_000_000_000, [3; 10]),
         consumer: consumer.parse().expect("a system"),
         service: service.parse().expect("a service"),
         operation: "getCard".parse().expect("an operation"),
         kind: OperationKind::Inquiry,
-        permission: permission.parse().expect("a permission"),
+        agreement,
         purpose: "licence-issue".parse().expect("a purpose"),
         deadline: Duration::from_secs(5),
         issued_at_unix_ms: 1_795_000_000_000,
@@ -110,6 +111,7 @@ async fn put(lane: &Lane, header: Bytes, passed: &[&str]) -> Problem {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_lies_is_refused_by_its_hub_and_by_the_centre() {
     let bed = Bed::start().await;
+    let any = AgreementId(Digest([0; 32]));
     let secret = "ir/gov/care/cards/secret.v1";
     let absent = "ir/gov/nobody/any/thing.v1";
     let across = link(&bed, "desk.tax.gov.economy", "hub.economy").await;
@@ -120,38 +122,38 @@ async fn an_agent_that_lies_is_refused_by_its_hub_and_by_the_centre() {
         (
             "bypass_source_lie",
             &across,
-            header(care, CARDS, "care-cards"),
+            header(care, CARDS, bed.agreement("care-cards")),
             ("SOURCE_MISMATCH", desk),
         ),
-        ("source_lie_no_oracle", &across, header(care, absent, "any"), ("SOURCE_MISMATCH", desk)),
+        ("source_lie_no_oracle", &across, header(care, absent, any), ("SOURCE_MISMATCH", desk)),
         (
             "route_unknown_member",
             &across,
-            header(DESK, absent, "any"),
+            header(DESK, absent, any),
             ("NOT_PERMITTED", "hub.economy"),
         ),
         (
             "authz_not_in_agreement",
             &across,
-            header(DESK, secret, "any"),
+            header(DESK, secret, any),
             ("NOT_PERMITTED", "hub.centre"),
         ),
         (
-            "authz_other_permission",
+            "authz_other_agreement",
             &across,
-            header(DESK, CARDS, "desk-gone"),
+            header(DESK, CARDS, bed.agreement("desk-gone")),
             ("NOT_PERMITTED", "hub.centre"),
         ),
         (
             "authz_purpose_denied",
             &inside,
-            header(care, CARDS, "care-cards"),
-            ("NOT_PERMITTED", "hub.health"),
+            header(care, CARDS, bed.agreement("care-cards")),
+            ("PURPOSE_NOT_PERMITTED", "hub.health"),
         ),
         (
             "authz_inside_a_cluster",
             &inside,
-            header(care, secret, "any"),
+            header(care, secret, any),
             ("NOT_PERMITTED", "hub.health"),
         ),
     ];
@@ -170,13 +172,17 @@ async fn an_agent_that_lies_is_refused_by_its_hub_and_by_the_centre() {
 async fn a_hub_that_lies_is_refused_by_the_centre() {
     let bed = Bed::start().await;
     let lane = link(&bed, "hub.economy", "hub.centre").await;
-    let lie =
-        put(&lane, write_request(&header("ir/gov/care/desk", CARDS, "care-cards")), &[]).await;
+    let lie = put(
+        &lane,
+        write_request(&header("ir/gov/care/desk", CARDS, bed.agreement("care-cards"))),
+        &[],
+    )
+    .await;
     println!("bypass_source_lie            {lie}");
     assert_eq!((lie.reason.name(), lie.hop.as_str()), ("SOURCE_MISMATCH", "hub.economy"));
     bed.wait_log("hub.centre", &["false source", "hub.economy"], 1).await;
 
-    let sound = || write_request(&header(DESK, CARDS, "desk-cards"));
+    let sound = || write_request(&header(DESK, CARDS, bed.agreement("desk-cards")));
     let looped = put(&lane, sound(), &["hub.economy", "hub.centre"]).await;
     println!("loop_refused                 {looped}");
     assert_eq!((looped.reason.name(), looped.hop.as_str()), ("LOOP_REFUSED", "hub.centre"));

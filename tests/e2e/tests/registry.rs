@@ -17,13 +17,20 @@ fn write(bed: &Bed, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// The permission that the desk lacks.
-fn grant(bed: &Bed) -> PathBuf {
+/// The terms that the desk lacks.
+fn terms(purpose: &str) -> String {
+    format!(
+        "[[agreements]]\ntitle = \"desk-secret\"\nconsumer = \"{DESK}\"\nservice = \"{SECRET}\"\n\
+         operations = [\"get\"]\npurposes = [\"{purpose}\"]\n"
+    )
+}
+
+/// A change that does no harm: a cluster more.
+fn cluster(bed: &Bed, name: &str) -> PathBuf {
     let text = format!(
-        "[[permissions]]\nid = \"desk-secret\"\nconsumer = \"{DESK}\"\nservice = \"{SECRET}\"\n\
-         operations = [\"get\"]\npurposes = [\"licence-issue\"]\n"
+        "[[clusters]]\nid = \"energy\"\nname_fa = \"\"\nname_en = \"{name}\"\nhub = false\n"
     );
-    write(bed, "grant.toml", &text)
+    write(bed, "cluster.toml", &text)
 }
 
 fn hubctl(bed: &Bed, args: &[&str]) -> Printed {
@@ -62,48 +69,42 @@ async fn secret(bed: &Bed) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_in_force_everywhere_without_a_restart() {
     let bed = Bed::start().await;
-    let denied = (403, "NOT_PERMITTED".to_owned());
-    assert_eq!(secret(&bed).await, denied);
-
-    let dry = apply(&bed, &grant(&bed), &["--dry-run"]);
+    let file = cluster(&bed, "Energy");
+    let dry = apply(&bed, &file, &["--dry-run"]);
     println!("dry run: {}", dry["counts"]);
     assert_eq!(dry["counts"]["add"], 1);
     assert_eq!((dry["epoch"].as_u64(), dry["revision"].as_u64()), (Some(3), Some(7)));
-    assert_eq!(secret(&bed).await, denied, "a dry run changes nothing");
 
-    let applied = apply(&bed, &grant(&bed), &["--reason", "asked for by the ministry"]);
+    let applied = apply(&bed, &file, &["--reason", "asked for by the ministry"]);
     println!("in force: {}", applied["reach"]);
     assert_eq!(applied["revision"], 8);
     let nodes = bed.nation.layout.nodes.len();
     assert_eq!(applied["reach"]["in_force"], nodes, "{applied}");
-    // The service behind it has no path `/`; it is the service that says so.
-    assert_eq!(secret(&bed).await, (404, String::new()));
     for node in HOPS {
         assert_eq!(revision(&bed, node), (3, 8), "{node}");
     }
     bed.wait_log("hub.centre", &["registry changed", "operator", "asked for by the ministry"], 1)
         .await;
 
-    // Nothing more to do, and then away with it: the grant alone is what the files do not mention.
-    assert_eq!(apply(&bed, &grant(&bed), &[])["changes"], serde_json::json!([]));
+    // Nothing more to do, and then away with it: it alone is what the files do not mention.
+    assert_eq!(apply(&bed, &file, &[])["changes"], serde_json::json!([]));
     let registry = bed.scratch().join("registry.toml");
-    let rest = without_grant(&bed);
+    let rest = without_cluster(&bed);
     std::fs::write(&registry, rest).expect("written");
     let pruned = apply(&bed, &registry, &["--prune"]);
-    assert_eq!(pruned["changes"][0]["key"], "permission/desk-secret", "{pruned}");
+    assert_eq!(pruned["changes"][0]["key"], "cluster/energy", "{pruned}");
     assert_eq!(pruned["counts"]["remove"], 1);
-    assert_eq!(secret(&bed).await, denied);
     assert_eq!(bed.ask("GET", "/cards/1").send().await.status, 200, "others go on");
 }
 
-/// All objects but the grant and the keys, as a source.
-fn without_grant(bed: &Bed) -> String {
-    let kinds = ["clusters", "agencies", "systems", "services", "permissions"];
+/// All objects but the cluster, agreements and keys, as a source.
+fn without_cluster(bed: &Bed) -> String {
+    let kinds = ["clusters", "agencies", "systems", "services"];
     let arrays = kinds.iter().map(|kind| {
         let printed = hubctl(bed, &["get", kind, "-o", "json"]);
         let objects: Value = serde_json::from_str(&printed.out).expect("JSON");
         let objects = objects.as_array().expect("an array").iter();
-        let kept = objects.filter(|object| object["id"] != "desk-secret");
+        let kept = objects.filter(|object| object["id"] != "energy");
         let kept: Vec<&Value> = kept.collect();
         (kind.to_string(), serde_json::json!(kept))
     });
@@ -126,8 +127,8 @@ async fn who_was_away_catches_up_and_nobody_forgets() {
     let mut bed = Bed::start().await;
     let (desk, hub) = (HOPS[0], HOPS[1]);
     bed.nation.process(desk).expect("it runs").kill();
-    let applied = apply(&bed, &grant(&bed), &["--no-wait"]);
-    assert_eq!(applied["revision"], 8);
+    bed.agree(&terms("licence-issue"));
+    assert_eq!(revision(&bed, "hub.centre"), (3, 8));
     bed.nation.restart(desk).expect("it starts again");
     bed.wait_ready();
     wait_revision(&bed, desk, (3, 8)).await;
@@ -135,9 +136,7 @@ async fn who_was_away_catches_up_and_nobody_forgets() {
 
     // The hub goes, a change comes, the hub returns with its own copy and hands the rest on.
     bed.nation.process(hub).expect("it runs").kill();
-    let more = std::fs::read_to_string(grant(&bed)).expect("it is there");
-    let more = write(&bed, "more.toml", &more.replace("licence-issue", "licence-check"));
-    apply(&bed, &more, &["--no-wait"]);
+    apply(&bed, &cluster(&bed, "Energy"), &["--no-wait"]);
     bed.nation.restart(hub).expect("it starts again");
     bed.wait_ready();
     for node in [hub, desk] {
@@ -149,7 +148,7 @@ async fn who_was_away_catches_up_and_nobody_forgets() {
     bed.nation.restart("hub.centre").expect("it starts again");
     bed.wait_ready();
     assert_eq!(revision(&bed, "hub.centre"), (3, 9));
-    let applied = apply(&bed, &grant(&bed), &[]);
+    let applied = apply(&bed, &cluster(&bed, "Power"), &[]);
     assert_eq!(applied["revision"], 10, "{applied}");
     for node in HOPS {
         wait_revision(&bed, node, (3, 10)).await;
@@ -216,8 +215,8 @@ async fn what_does_not_fit_is_refused_whole() {
     println!("{said}");
     assert!(said.contains("empty.toml: holds no object"), "{said}");
 
-    // What a permission names cannot go alone.
-    let registry = without_grant(&bed);
+    // What an agreement names cannot go alone.
+    let registry = without_cluster(&bed);
     let (before, _) = registry.split_once("[[services]]").expect("it has services");
     let cut = path(&write(&bed, "cut.toml", before));
     let said = complaint(&bed, &["apply", "-f", &cut, "--prune"]);
@@ -246,7 +245,8 @@ async fn the_registry_tells_what_it_holds() {
     for words in ["GET /cards/{id}", DESK, "for licence-issue", "desk-cards", "hub.health"] {
         assert!(described.contains(words), "{words}: {described}");
     }
-    let one = hubctl(&bed, &["get", "permission", "desk-cards", "-o", "json"]).out;
+    let id = bed.agreement("desk-cards").to_string();
+    let one = hubctl(&bed, &["get", "agreement", &id[..16], "-o", "json"]).out;
     let one: Value = serde_json::from_str(&one).expect("JSON");
     assert_eq!(one[0]["consumer"], DESK);
     // Only the centre has a registry, and only operators reach it.

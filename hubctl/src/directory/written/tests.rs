@@ -30,12 +30,18 @@ operations = [{ id = \"get\", kind = \"inquiry\", method = \"GET\", path = \"/\"
 
 const SETS: &str = "\
 # Whoever asks for cards.
-[[permission_sets]]
-id = \"cards\"
+[[agreements]]
+title = \"cards\"
 consumers = [\"ir/gov/care/cards\", \"ir/gov/care/desk\"]
 services = [\"ir/gov/care/cards/cards.v1\"]
 operations = [\"get\"]
 purposes = [\"care\"]
+legal_basis = \"act 7\"
+granted_fields = [\"\"]
+quota = { per_second = 1, burst = 1, per_day = 1 }
+valid_from = \"2024-03-20T00:00:00Z\"
+valid_until = \"2034-03-20T00:00:00Z\"
+retention_days = 1
 ";
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -60,7 +66,7 @@ fn directory(written: &Written) -> Result<Directory, SourceError> {
 }
 
 #[test]
-fn files_make_one_whole_and_sets_make_permissions() {
+fn files_make_one_whole_and_sets_make_agreements() {
     let folder = folder(&[
         ("b/care.toml", CARE),
         ("clusters.toml", CLUSTERS),
@@ -70,15 +76,15 @@ fn files_make_one_whole_and_sets_make_permissions() {
     ]);
     let written = Written::read(folder.path()).unwrap();
     directory(&written).unwrap();
-    let Objects { clusters, systems, permissions, .. } = &written.objects;
-    assert_eq!((clusters.len(), systems.len(), permissions.len()), (1, 2, 1));
-    assert_eq!(permissions[0].consumer.to_string(), "ir/gov/care/desk");
+    let Objects { clusters, systems, agreements, .. } = &written.objects;
+    assert_eq!((clusters.len(), systems.len(), agreements.len()), (1, 2, 1));
+    assert_eq!(agreements[0].terms().consumer.to_string(), "ir/gov/care/desk");
 
     let alone = Written::read(&folder.path().join("a/sets.toml")).unwrap();
-    assert_eq!(alone.objects.permissions, *permissions, "what it names may stand elsewhere");
+    assert_eq!(alone.objects.agreements, *agreements, "what it names may stand elsewhere");
     let error = directory(&alone).unwrap_err();
     let want = "names ir/gov/care/desk, which is not in the directory";
-    assert!(told(&folder, &error).starts_with("a/sets.toml:2: permission cards-"), "{error}");
+    assert!(told(&folder, &error).starts_with("a/sets.toml:2: agreement "), "{error}");
     assert!(error.to_string().ends_with(want), "{error}");
 }
 
@@ -92,11 +98,11 @@ fn what_is_wrong_is_told_with_file_and_line() {
         (&[("a.toml", CLUSTERS), ("b/c.toml", &twice)],
          "b/c.toml:3: cluster health is there twice, first at a.toml:1"),
         (&[("a.toml", CARE), ("s.toml", SETS), ("t.toml", SETS)],
-         "t.toml:2: permission cards-"),
+         "t.toml:2: agreement "),
         (&[("a.toml", CARE)],
          "a.toml:6: system ir/gov/care/cards names health, which is not in the directory"),
         (&[("a.toml", CARE), ("c.toml", CLUSTERS), ("s.toml", &erase)],
-         "s.toml:2: permission cards-"),
+         "s.toml:2: agreement "),
         (&[("a.toml", &header)],
          "a.toml:1: unknown field `epoch`, expected one of `clusters`"),
         (&[("a.toml", CLUSTERS), ("b.toml", "[[clusters]\n")],

@@ -1,11 +1,12 @@
-//! May this consumer use this operation, and if not, why? Walks the way of an exchange with the very
-//! rules that its nodes apply, in their order, and says of the first that refuses what nobody but an
-//! operator may know.
+//! May this consumer use this operation, and if not, why? Walks the way of an exchange with the
+//! very rules that its nodes apply, in their order, and says of the first that refuses what nobody
+//! but an operator may know.
 
 use crate::access::{self, Refused};
-use crate::directory::{Directory, Permission};
+use crate::agreement::{Agreement, State as AgreementState};
+use crate::directory::Directory;
 use crate::node::{Home, NodeName};
-use crate::permit::{self, Wish};
+use crate::permit::{self, Denied, Wish};
 use crate::reason::{HopName, Mender, Reason};
 use crate::route::{self, AtHub, From};
 use crate::service::{Service, State};
@@ -14,7 +15,7 @@ use crate::time::UnixMs;
 /// An exchange that would pass.
 #[derive(Clone, Debug)]
 pub struct Passage<'d> {
-    pub permission: &'d Permission,
+    pub agreement: &'d Agreement,
     pub service: &'d Service,
     /// Usable, and perhaps deprecated.
     pub state: State,
@@ -46,8 +47,8 @@ pub enum Rule {
     Service,
     /// The service has such an operation.
     Operation,
-    /// Consumer and service may have to do with each other, for this operation and purpose.
-    Permission,
+    /// Consumer and provider have agreed on this operation and purpose, and the agreement is in force.
+    Agreement,
     /// The service may be used now.
     ServiceState,
     /// Everybody stands where the way leads.
@@ -65,11 +66,11 @@ pub fn explain<'d>(
     let walk = Walk { directory, wish: *wish, now };
     let home = walk.home_of_consumer()?;
     let agent = NodeName::Agent { system: wish.consumer.clone(), home: home.clone() };
-    let permission = walk.leave(&agent)?;
+    let agreement = walk.leave(&agent)?;
     let mut way = vec![agent];
-    walk.onward(&mut way, home, permission)?;
-    let service = walk.admit(way.last().unwrap_or(&NodeName::Centre), permission)?;
-    Ok(Passage { permission, service, state: service.state(now), way })
+    walk.onward(&mut way, home, agreement)?;
+    let service = walk.admit(way.last().unwrap_or(&NodeName::Centre), agreement)?;
+    Ok(Passage { agreement, service, state: service.state(now), way })
 }
 
 struct Walk<'d, 'w> {
@@ -90,18 +91,18 @@ impl<'d> Walk<'d, '_> {
     }
 
     /// What the consumer's agent decides.
-    fn leave(&self, agent: &NodeName) -> Result<&'d Permission, Box<Stop>> {
-        let permission = permit::decide(self.directory, &self.wish);
-        let permission = permission.map_err(|_| self.not_permitted(agent))?;
-        self.admit(agent, permission)?;
-        Ok(permission)
+    fn leave(&self, agent: &NodeName) -> Result<&'d Agreement, Box<Stop>> {
+        let agreement = permit::decide(self.directory, &self.wish, self.now);
+        let agreement = agreement.map_err(|why| self.denied(agent, &why))?;
+        self.admit(agent, agreement)?;
+        Ok(agreement)
     }
 
     /// What every node that checks for itself decides.
-    fn admit(&self, at: &NodeName, permission: &Permission) -> Result<&'d Service, Box<Stop>> {
-        let admitted = access::admit(self.directory, &self.wish, &permission.id, self.now);
+    fn admit(&self, at: &NodeName, agreement: &Agreement) -> Result<&'d Service, Box<Stop>> {
+        let admitted = access::admit(self.directory, &self.wish, &agreement.id(), self.now);
         admitted.map_err(|refused| match refused {
-            Refused::NotPermitted(_) => self.not_permitted(at),
+            Refused::Denied(why) => self.denied(at, &why),
             Refused::Unusable(unusable) => {
                 let detail = unusable.to_string();
                 let stop = self.stop(Rule::ServiceState, unusable.reason(), at, detail);
@@ -115,7 +116,7 @@ impl<'d> Walk<'d, '_> {
         &self,
         way: &mut Vec<NodeName>,
         home: Home,
-        permission: &Permission,
+        agreement: &Agreement,
     ) -> Result<(), Box<Stop>> {
         let Wish { consumer, service, .. } = self.wish;
         let pair = (consumer, &service.system);
@@ -125,7 +126,7 @@ impl<'d> Walk<'d, '_> {
             let from = From::Agent(consumer);
             let next = route::at_hub(self.directory, &cluster, from, pair);
             if next.map_err(|reason| self.astray(reason, &hub))? == AtHub::Down {
-                self.admit(&hub, permission)?;
+                self.admit(&hub, agreement)?;
                 return self.step(way, self.provider(Home::Cluster(cluster)));
             }
         }
@@ -133,7 +134,7 @@ impl<'d> Walk<'d, '_> {
         self.step(way, NodeName::Centre)?;
         let next = route::at_centre(self.directory, &from, consumer, &service.system);
         let next = next.map_err(|reason| self.astray(reason, &NodeName::Centre))?;
-        self.admit(&NodeName::Centre, permission)?;
+        self.admit(&NodeName::Centre, agreement)?;
         self.step(way, next.clone())?;
         if let NodeName::Hub(cluster) = next {
             let hub = NodeName::Hub(cluster.clone());
@@ -146,7 +147,7 @@ impl<'d> Walk<'d, '_> {
         Ok(())
     }
 
-    /// Goes on to `next`, if there can be a link. Of the two ends the centre alone needs no key here.
+    /// Goes on to `next`, if there can be a link. Of all nodes the centre alone needs no key here.
     fn step(&self, way: &mut Vec<NodeName>, next: NodeName) -> Result<(), Box<Stop>> {
         let lacks_key =
             |node: &&NodeName| **node != NodeName::Centre && !self.directory.has_joined(node);
@@ -173,41 +174,65 @@ impl<'d> Walk<'d, '_> {
         self.stop(Rule::Route, reason, at, detail)
     }
 
-    /// Which part of the wish no permission covers. The caller is told nothing of this.
-    fn not_permitted(&self, at: &NodeName) -> Box<Stop> {
+    /// What stands against the wish. Of whom has no agreement the caller is told nothing of this.
+    fn denied(&self, at: &NodeName, why: &Denied) -> Box<Stop> {
         let Wish { consumer, service: address, operation, purpose } = self.wish;
-        let (rule, detail) = match self.directory.service(address) {
-            None => (Rule::Service, format!("the registry has no service {address}")),
-            Some(service) if !service.operations.iter().any(|known| known.id == *operation) => {
-                let known: Vec<&str> =
-                    service.operations.iter().map(|known| known.id.as_str()).collect();
+        let (rule, detail) = match (why, self.directory.service(address)) {
+            (Denied::State { .. }, _) => (Rule::Agreement, why.to_string()),
+            (_, None) => (Rule::Service, format!("the registry has no service {address}")),
+            (_, Some(service)) if !service.operations.iter().any(|it| it.id == *operation) => {
+                let known: Vec<&str> = service.operations.iter().map(|it| it.id.as_str()).collect();
                 let known = known.join(", ");
                 (Rule::Operation, format!("{address} has no operation {operation}, only {known}"))
             }
-            Some(_) => {
-                let given: Vec<&Permission> =
-                    self.directory.permissions(consumer, address).into_iter().collect();
-                let covering = given.iter().filter(|it| it.operations.contains(operation));
-                let purposes: Vec<&str> = covering
-                    .flat_map(|it| it.purposes.iter().map(|purpose| purpose.as_str()))
-                    .collect();
-                let detail = if given.is_empty() {
-                    format!("nothing permits {consumer} to use {address}")
-                } else if purposes.is_empty() {
-                    format!("{consumer} may use {address}, and not its operation {operation}")
-                } else {
-                    let purposes = purposes.join(", ");
-                    format!("{operation} is permitted for {purposes}, and not for {purpose}")
-                };
-                (Rule::Permission, detail)
+            (Denied::NotPermitted, _) => {
+                let detail = format!("no agreement lets {consumer} use {address}");
+                (Rule::Agreement, detail)
+            }
+            (Denied::Operation, _) => {
+                let detail =
+                    format!("{consumer} may use {address}, and not its operation {operation}");
+                (Rule::Agreement, detail)
+            }
+            (Denied::Purpose, _) => {
+                let purposes = self.purposes();
+                let detail = format!("{operation} is agreed on for {purposes}, not for {purpose}");
+                (Rule::Agreement, detail)
             }
         };
-        self.stop(rule, Reason::NotPermitted, at, detail)
+        let stop = self.stop(rule, why.reason(), at, detail);
+        Box::new(Stop { since: since(self.directory, why), ..*stop })
+    }
+
+    /// The purposes for which the operation may be used.
+    fn purposes(&self) -> String {
+        let Wish { consumer, service, operation, .. } = self.wish;
+        let terms = self.directory.agreements(consumer, service).map(|it| it.terms());
+        let covering = terms.filter(|terms| terms.operations.contains(operation));
+        let purposes = covering.flat_map(|terms| terms.purposes.keys().map(|it| it.as_str()));
+        purposes.collect::<Vec<_>>().join(", ")
     }
 
     fn stop(&self, rule: Rule, reason: Reason, at: &NodeName, detail: String) -> Box<Stop> {
         let hop = HopName::from(at);
         Box::new(Stop { rule, reason, hop, detail, mender: reason.mender(), since: None })
+    }
+}
+
+/// Since when an agreement is in the state that stands against a wish.
+fn since(directory: &Directory, why: &Denied) -> Option<UnixMs> {
+    let Denied::State { agreement, state } = why else { return None };
+    match state {
+        AgreementState::Expired { at_unix_ms }
+        | AgreementState::Superseded { at_unix_ms, .. }
+        | AgreementState::Revoked { at_unix_ms, .. }
+        | AgreementState::Rejected { at_unix_ms, .. } => Some(UnixMs(*at_unix_ms)),
+        AgreementState::Suspended { by } => {
+            let agreement = directory.agreement(agreement)?;
+            let acts = agreement.acts.iter().filter(|act| by.contains(&act.party));
+            acts.map(|act| UnixMs(act.at_unix_ms)).max()
+        }
+        _ => None,
     }
 }
 
@@ -218,7 +243,7 @@ impl Rule {
             Self::Consumer => "consumer",
             Self::Service => "service",
             Self::Operation => "operation",
-            Self::Permission => "permission",
+            Self::Agreement => "agreement",
             Self::ServiceState => "service-state",
             Self::Route => "route",
             Self::Joined => "joined",

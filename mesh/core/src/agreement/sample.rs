@@ -11,19 +11,14 @@ pub(crate) const UNTIL: u64 = 3_000_000_000;
 pub(crate) fn draft(consumer: &str, service: &str) -> Draft {
     Draft {
         title: "debts for licences".into(),
-        consumer: consumer.parse().unwrap(),
-        attributes: [].into(),
-        service: service.parse().unwrap(),
         operations: ["get".parse().unwrap()].into(),
         purposes: [("licence".parse().unwrap(), "act 7 of 1395".into())].into(),
         granted_fields: ["".parse().unwrap()].into(),
         quota: Quota { per_second: 10, burst: 20, per_day: 10_000 },
-        sla: None,
         valid_from_unix_ms: FROM,
         valid_until_unix_ms: UNTIL,
         retention_days: 30,
-        sensitive: false,
-        supersedes: None,
+        ..Draft::between(consumer.parse().unwrap(), service.parse().unwrap())
     }
 }
 

@@ -156,7 +156,7 @@ impl Directory {
     pub fn around(&self, agreement: &Agreement, now: UnixMs) -> Around<'_> {
         let terms = agreement.terms();
         Around {
-            beside: self.agreements(&terms.consumer, &terms.service).into_iter().collect(),
+            beside: self.agreements(&terms.consumer, &terms.service).collect(),
             attributes: self.attributes(&terms.consumer),
             now_unix_ms: now.0,
         }

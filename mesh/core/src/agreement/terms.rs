@@ -41,6 +41,28 @@ pub struct Draft {
     pub supersedes: Option<Supersedes>,
 }
 
+impl Draft {
+    /// The beginning of a draft: nothing yet that the consumer may do.
+    pub fn between(consumer: SystemAddress, service: ServiceAddress) -> Self {
+        Self {
+            title: String::new(),
+            consumer,
+            attributes: BTreeSet::new(),
+            service,
+            operations: BTreeSet::new(),
+            purposes: BTreeMap::new(),
+            granted_fields: BTreeSet::new(),
+            quota: Quota { per_second: 0, burst: 0, per_day: 0 },
+            sla: None,
+            valid_from_unix_ms: 0,
+            valid_until_unix_ms: 0,
+            retention_days: 0,
+            sensitive: false,
+            supersedes: None,
+        }
+    }
+}
+
 /// The agreement whose place another one takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Supersedes {

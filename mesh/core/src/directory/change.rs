@@ -363,9 +363,9 @@ mod tests {
         let have = sample().into_by_key();
         let keep = diff(&have, &ByKey::new(), |_| false);
         assert_eq!(keep, []);
-        let some = diff(&have, &ByKey::new(), |kind| kind == ObjectKind::Permission);
+        let some = diff(&have, &ByKey::new(), |kind| kind == ObjectKind::Agreement);
         assert!(!some.is_empty());
-        assert!(some.iter().all(|change| change.key().kind() == ObjectKind::Permission));
+        assert!(some.iter().all(|change| change.key().kind() == ObjectKind::Agreement));
     }
 
     #[test]

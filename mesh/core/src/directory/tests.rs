@@ -1,6 +1,8 @@
 //! Directories that fit together, and some that do not.
 
 use super::*;
+use crate::agreement::sample::{draft, signed};
+use crate::agreement::terms::Draft;
 use crate::exchange::DirectoryPosition;
 use crate::node::{Home, MeshDomain};
 use crate::operation::{Call, Method, Operation, RequestPath};
@@ -9,7 +11,7 @@ fn at(path: &str) -> Call {
     Call::Rest { method: Method::Get, path: path.parse().unwrap() }
 }
 
-/// Two clusters with hubs, one without, a base database, and a permission for each way there is.
+/// Two clusters with hubs, one without, a base database, and an agreement for each way there is.
 pub(crate) fn sample() -> Objects {
     let cluster = |id: &str, hub, intra_cluster| Cluster {
         id: id.parse().unwrap(),
@@ -34,12 +36,10 @@ pub(crate) fn sample() -> Objects {
         let get = Operation::rest("get".parse().unwrap(), kind, method, path);
         Service::new(address.parse().unwrap(), vec![get])
     };
-    let permission = |id: &str, consumer: &str, service: &str| Permission {
-        id: id.parse().unwrap(),
-        consumer: consumer.parse().unwrap(),
-        service: service.parse().unwrap(),
-        operations: ["get".parse().unwrap()].into(),
-        purposes: ["licence".parse().unwrap()].into(),
+    let mut number = 0;
+    let mut agreement = |title: &str, consumer: &str, service: &str| {
+        number += 1;
+        signed(number, Draft { title: title.into(), ..draft(consumer, service) })
     };
     Objects {
         clusters: vec![
@@ -61,14 +61,14 @@ pub(crate) fn sample() -> Objects {
             service("ir/gov/care/cards/card.v1"),
             service("ir/gov/tax/persons/identity.v1"),
         ],
-        permissions: vec![
-            permission("local", "ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1"),
-            permission("across", "ir/gov/tax/desk", "ir/gov/care/cards/card.v1"),
-            permission("base", "ir/gov/tax/desk", "ir/gov/tax/persons/identity.v1"),
-            permission("edge", "ir/gov/books/desk", "ir/gov/care/cards/card.v1"),
-            permission("inner", "ir/gov/care/desk", "ir/gov/care/cards/card.v1"),
+        permissions: Vec::new(),
+        agreements: vec![
+            agreement("local", "ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1"),
+            agreement("across", "ir/gov/tax/desk", "ir/gov/care/cards/card.v1"),
+            agreement("base", "ir/gov/tax/desk", "ir/gov/tax/persons/identity.v1"),
+            agreement("edge", "ir/gov/books/desk", "ir/gov/care/cards/card.v1"),
+            agreement("inner", "ir/gov/care/desk", "ir/gov/care/cards/card.v1"),
         ],
-        agreements: Vec::new(),
         link_keys: vec![LinkKey {
             node: "desk.tax.gov.economy.mesh.ir".into(),
             spki_sha256: Digest([0xab; 32]),
@@ -161,10 +161,10 @@ fn refuses_objects_that_do_not_fit() {
         }),
         ("next_major is no later version", |o| o.services[0].lifecycle.next_major = Some(1)),
         ("names operation put of", |o| {
-            o.permissions[0].operations.insert("put".parse().unwrap());
+            let mut draft = draft("ir/gov/tax/desk", "ir/gov/care/cards/card.v1");
+            draft.operations.insert("put".parse().unwrap());
+            o.agreements.push(signed(9, draft));
         }),
-        ("needs at least one operation", |o| o.permissions[0].operations.clear()),
-        ("needs at least one operation", |o| o.permissions[0].purposes.clear()),
         ("is not below the mesh domain", |o| o.link_keys[0].node = "hub.economy.other".into()),
     ];
     for (want, change) in cases {

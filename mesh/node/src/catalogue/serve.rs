@@ -4,7 +4,7 @@
 use mesh_core::access::may_read_about;
 use mesh_core::address::{ServiceAddress, SystemAddress};
 use mesh_core::node::{Home, NodeName};
-use mesh_core::permit::NotPermitted;
+use mesh_core::permit::Denied;
 use mesh_core::reason::{Problem, Reason};
 use mesh_core::time::UnixMs;
 use mesh_proto::catalogue::{Described, write_described};
@@ -69,7 +69,7 @@ impl Serve {
         // Whether the service exists is nobody's business who has nothing to do with it.
         let now = UnixMs(node.clock.unix_ms());
         if !may_read_about(&directory, &reader, &service, now) {
-            return Err(node.problem(Reason::NotPermitted, NotPermitted.to_string()));
+            return Err(node.problem(Reason::NotPermitted, Denied::NotPermitted.to_string()));
         }
         self.catalogue.described(&service, Some(&reader)).await
     }

@@ -1,5 +1,5 @@
 //! What a consumer's agent in other hands may put on its link: every hop checks for itself. Forged
-//! names and permissions are in `tests/forged.rs`.
+//! names and agreements are in `tests/forged.rs`.
 
 use bytes::Bytes;
 use mesh_core::exchange::{BodyDescriptor, Digest, RequestHeader};
@@ -19,14 +19,14 @@ pub const FORGED: Group =
 
 /// Asks with a header that `change` has made wrong.
 async fn with_header(bed: &Bed, change: fn(&mut RequestHeader)) -> Seen {
-    let (mut header, head) = request();
+    let (mut header, head) = request(bed);
     change(&mut header);
     Seen::Told(put(bed, write_request(&header), head).await)
 }
 
 /// Asks with a head that is no message, whose digest is right.
 async fn with_head(bed: &Bed, head: &'static [u8]) -> Seen {
-    let (mut header, _) = request();
+    let (mut header, _) = request(bed);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, head);
     header.head_digest = Digest(digest.as_ref().try_into().expect("32 bytes"));
     Seen::Told(put(bed, write_request(&header), Bytes::from_static(head)).await)

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use mesh_core::reason::Reason::{
-    ClientMissing, ClientUnknown, NotPermitted, OperationUnknown, PathUnknown, RequestMalformed,
-    RequestTooLarge,
+    ClientMissing, ClientUnknown, OperationUnknown, PathUnknown, PurposeNotPermitted,
+    RequestMalformed, RequestTooLarge,
 };
 
 use crate::backend::{pattern, sha256};
@@ -162,7 +162,8 @@ const CASES: &[Scenario] = &[
         With(|bed| bed.ask("POST", "/echo").body(ENTITIES)),
         Answered(200, |answer| answer.body == ENTITIES)),
     case("req_purpose_unknown", "a purpose that is not permitted",
-        With(|bed| with(bed, "mesh-purpose", "curiosity")), Refused(403, NotPermitted, Here)),
+        With(|bed| with(bed, "mesh-purpose", "curiosity")),
+        Refused(403, PurposeNotPermitted, Here)),
     case("req_timeout_malformed", "`Mesh-Timeout-Ms` is a word",
         With(|bed| with(bed, "mesh-timeout-ms", "soon")), Refused(400, RequestMalformed, Here)),
     case("req_timeout_zero", "`Mesh-Timeout-Ms` is 0",

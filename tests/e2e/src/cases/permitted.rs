@@ -22,7 +22,7 @@ fn of(bed: &Bed, service: &str) -> Ask {
 
 #[rustfmt::skip]
 const CASES: &[Scenario] = &[
-    case("authz_not_in_agreement", "a service that exists, and that no permission covers",
+    case("authz_not_in_agreement", "a service that exists, and that no agreement covers",
         With(|bed| of(bed, "ir/gov/care/cards/secret.v1")), Refused(403, NotPermitted, Here)),
     case("route_unknown_service", "a service that does not exist",
         With(|bed| of(bed, "ir/gov/care/cards/nothing.v1")), Refused(403, NotPermitted, Here)),

@@ -19,7 +19,7 @@ use crate::bed::{Bed, CARDS, DESK, HOPS};
 const HANG_MAX: Duration = Duration::from_secs(20);
 
 /// A request for one card that is right in all parts: its header, and its head.
-pub fn request() -> (RequestHeader, Bytes) {
+pub fn request(bed: &Bed) -> (RequestHeader, Bytes) {
     let head = RequestHead {
         method: Method::Get,
         path: "/cards/1".into(),
@@ -36,7 +36,7 @@ pub fn request() -> (RequestHeader, Bytes) {
         service: CARDS.parse().expect("a service"),
         operation: "getCard".parse().expect("an operation"),
         kind: OperationKind::Inquiry,
-        permission: "desk-cards".parse().expect("a permission"),
+        agreement: bed.agreement("desk-cards"),
         purpose: "licence-issue".parse().expect("a purpose"),
         deadline: Duration::from_secs(5),
         issued_at_unix_ms: 1_795_000_000_000,

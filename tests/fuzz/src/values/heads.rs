@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use mesh_core::agreement::AgreementId;
 use mesh_core::exchange::{
     AnswerHeader, BodyDescriptor, DirectoryPosition, OPAQUE_BYTES_MAX, Outcome, RequestHeader,
 };
@@ -26,7 +27,7 @@ pub fn request_header(dice: &mut Dice) -> RequestHeader {
         service: service(dice),
         operation: parsed(&word(dice)),
         kind: *dice.pick(&kinds),
-        permission: parsed(&label(dice)),
+        agreement: AgreementId(digest(dice)),
         purpose: parsed(&label(dice)),
         deadline: Duration::from_millis(dice.within(1..=DEADLINE_MAX.as_millis() as u64)),
         issued_at_unix_ms: dice.within(0..=u64::MAX),

@@ -1,12 +1,14 @@
 //! The explanation says of each case what the nodes do in it.
 
 use super::*;
+use crate::agreement::sample::{FROM, act};
+use crate::agreement::{Deed, Party};
 use crate::directory::tests::{build, sample};
 use crate::directory::{LinkKey, Objects};
 use crate::exchange::Digest;
 use crate::service::{Deprecation, Lifecycle, Maintenance};
 
-const NOW: UnixMs = UnixMs(1000);
+const NOW: UnixMs = UnixMs(FROM + 1000);
 
 /// The names of what is asked, as text.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,7 @@ fn told(objects: Objects, names: Names) -> String {
     with_wish(names, |wish| match explain(&directory, wish, NOW) {
         Ok(passage) => {
             let way: Vec<String> = passage.way.iter().map(ToString::to_string).collect();
-            format!("allow {} by {}", way.join(" > "), passage.permission.id)
+            format!("allow {} by {}", way.join(" > "), passage.agreement.terms().title)
         }
         Err(stop) => {
             let Stop { rule, reason, hop, detail, .. } = *stop;
@@ -84,14 +86,18 @@ fn says_the_way_or_the_first_rule_that_refuses() {
          "service NOT_PERMITTED desk.tax.gov.economy: \
           the registry has no service ir/gov/tax/debts/debt.v2"),
         (Names { operation: "put", ..LOCAL }, as_it_is,
-         "operation NOT_PERMITTED desk.tax.gov.economy: \
+         "operation OPERATION_NOT_PERMITTED desk.tax.gov.economy: \
           ir/gov/tax/debts/debt.v1 has no operation put, only get"),
         (Names { purpose: "census", ..LOCAL }, as_it_is,
-         "permission NOT_PERMITTED desk.tax.gov.economy: \
-          get is permitted for licence, and not for census"),
+         "agreement PURPOSE_NOT_PERMITTED desk.tax.gov.economy: \
+          get is agreed on for licence, not for census"),
         (Names { consumer: "ir/gov/care/desk", ..LOCAL }, as_it_is,
-         "permission NOT_PERMITTED desk.care.gov.health: \
-          nothing permits ir/gov/care/desk to use ir/gov/tax/debts/debt.v1"),
+         "agreement NOT_PERMITTED desk.care.gov.health: \
+          no agreement lets ir/gov/care/desk use ir/gov/tax/debts/debt.v1"),
+        (LOCAL, |o| o.agreements[0].acts.push(act(Deed::Suspend, Party::Provider, FROM)),
+         "agreement AGREEMENT_SUSPENDED desk.tax.gov.economy: \
+          agreement 0101010101010101010101010101010101010101010101010101010101010101 is \
+          suspended by the provider; only who suspends can resume"),
         (LOCAL, |o| o.services[0].lifecycle.disabled_since = Some(UnixMs(0)),
          "service-state SERVICE_DISABLED desk.tax.gov.economy: \
           ir/gov/tax/debts/debt.v1 is disabled since 1970-01-01T00:00:00Z"),
@@ -133,14 +139,19 @@ impl Dice {
 fn directory(dice: &mut Dice) -> Directory {
     let mut objects = joined();
     objects.link_keys.retain(|_| !dice.one_in(12));
-    objects.permissions.retain(|_| !dice.one_in(4));
+    objects.agreements.retain(|_| !dice.one_in(4));
+    for agreement in &mut objects.agreements {
+        if dice.one_in(8) {
+            agreement.acts.push(act(Deed::Suspend, Party::Centre, FROM));
+        }
+    }
     for cluster in &mut objects.clusters {
         use crate::directory::IntraCluster::{Local, ViaCentre};
         cluster.intra_cluster = dice.pick(&[Local, ViaCentre]);
     }
     for service in &mut objects.services {
-        let period = (UnixMs(500), UnixMs(500 + 1000 * dice.below(2) as u64));
-        let late = |dice: &mut Dice| Some(UnixMs(dice.pick(&[0, 1000, 1001])));
+        let period = (UnixMs(FROM + 500), UnixMs(FROM + 500 + 1000 * dice.below(2) as u64));
+        let late = |dice: &mut Dice| Some(UnixMs(FROM + dice.pick(&[0, 1000, 1001])));
         service.lifecycle = Lifecycle {
             disabled_since: late(dice).filter(|_| dice.one_in(5)),
             retired_at: late(dice).filter(|_| dice.one_in(5)),
@@ -175,11 +186,11 @@ fn names(dice: &mut Dice) -> Names {
 /// which decides by itself.
 fn carried(directory: &Directory, wish: &Wish<'_>) -> Result<(), Reason> {
     let home = directory.home(wish.consumer).ok_or(Reason::NodeUnknown)?;
-    let named = permit::decide(directory, wish).map_err(|_| Reason::NotPermitted)?;
+    let named = permit::decide(directory, wish, NOW).map_err(|why| why.reason())?;
     let service = directory.service(wish.service).ok_or(Reason::NotPermitted)?;
     service.usable(NOW).map_err(|why| why.reason())?;
     let admit = || {
-        let admitted = access::admit(directory, wish, &named.id, NOW);
+        let admitted = access::admit(directory, wish, &named.id(), NOW);
         admitted.map(drop).map_err(|refused| refused.reason())
     };
     let linked = |node: &NodeName, reason| {
@@ -232,6 +243,9 @@ fn says_what_the_nodes_do_in_every_case_that_a_seed_makes() {
     let all = [
         Reason::NodeUnknown,
         Reason::NotPermitted,
+        Reason::OperationNotPermitted,
+        Reason::PurposeNotPermitted,
+        Reason::AgreementSuspended,
         Reason::ServiceDisabled,
         Reason::ServiceMaintenance,
         Reason::ServiceRetired,

@@ -175,7 +175,9 @@ async fn a_link_ends_when_the_directory_no_longer_lets_its_node_in() {
         write(&bed, &format!("{cluster}.toml"), &text)
     };
     bed.wait_answered("/cards/1").await;
-    apply(&bed, &system("economy"), &["--no-wait"]);
+    let economy = system("economy").display().to_string();
+    let said = complaint(&bed, &["apply", "--no-wait", "-f", &economy]);
+    assert!(said.contains("done, and it cuts off cards.care.gov.health"), "{said}");
     bed.wait_log("hub.health", &["link cut", "NODE_UNKNOWN", "cards.care.gov.health"], 2).await;
     for node in ["hub.centre", "hub.economy", HOPS[0]] {
         wait_revision(&bed, node, (3, 8)).await;
@@ -219,7 +221,7 @@ async fn what_does_not_fit_is_refused_whole() {
     let registry = without_cluster(&bed);
     let (before, _) = registry.split_once("[[services]]").expect("it has services");
     let cut = path(&write(&bed, "cut.toml", before));
-    let said = complaint(&bed, &["apply", "-f", &cut, "--prune"]);
+    let said = complaint(&bed, &["apply", "-f", &cut, "--prune", "--yes"]);
     println!("{said}");
     assert!(
         said.contains("cut.toml:") && said.contains(", which is not in the directory"),

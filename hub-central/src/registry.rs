@@ -1,183 +1,187 @@
-//! The registry: what the directories of all nodes are copies of. Operators read and change it; a
-//! change is durable here before anybody is told of it.
+//! The registry: what the directories of all nodes are copies of. Operators read it, and change it
+//! by change sets; a change is durable in the store before anybody is told of it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use mesh_core::change_set::ChangeSetId;
 use mesh_core::directory::change::{ByKey, Key};
-use mesh_core::directory::history::{Entry, Head};
-use mesh_core::directory::scope::Scope;
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::id::OperatorId;
 use mesh_core::reason::{Problem, Reason};
-use mesh_node::directory::NotTaken;
-use mesh_node::{LiveDirectory, Node};
 use mesh_proto::directory::write_object;
-use mesh_proto::registry::{Commit, Page};
-use mesh_proto::wire::registry::v1::{CommitResponse, ReadResponse};
+use mesh_proto::registry::{Decide, PAGE_BYTES_MAX, Page, SetsPage};
+use mesh_proto::wire::registry::v1 as wire;
 use mesh_rt::admin::RegistryDesk;
-use mesh_rt::exit::sentence;
-use tokio::sync::{Mutex, oneshot};
-use tracing::{error, info};
+use prost::Message as _;
+use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::time::timeout;
+use tracing::info;
 
-use crate::signed;
+pub(crate) use self::desk::Desk;
+use self::desk::Standing;
+pub use self::opened::OpenError;
+pub(crate) use self::opened::{Opened, rules, signer};
 
-/// See the module. Its store is the centre's directory file, written whole at each change.
+mod desk;
+mod judge;
+mod made;
+mod opened;
+mod sets;
+
+/// How long an operator waits for the store. Shorter than the admin port's own patience, so that
+/// the answer says why.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(4);
+
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    node: Node,
-    directory_file: PathBuf,
-    /// Held from the look at the base until the change is made.
-    committing: Mutex<()>,
+    desk: Arc<Desk>,
     /// The objects at one head, so that the pages of one reading are not sorted anew each time.
-    sorted: std::sync::Mutex<Option<(Head, Arc<ByKey>)>>,
+    sorted: std::sync::Mutex<Option<(DirectoryPosition, Arc<ByKey>)>>,
 }
 
 impl Registry {
-    pub(crate) fn new(node: Node, directory_file: PathBuf) -> Self {
-        let (committing, sorted) = (Mutex::default(), std::sync::Mutex::default());
-        Self { node, directory_file, committing, sorted }
+    pub(crate) fn new(desk: Desk) -> Self {
+        Self { desk: Arc::new(desk), sorted: std::sync::Mutex::default() }
     }
 
-    /// The objects by key, and the head that they are of.
-    fn objects(&self) -> (Head, Arc<ByKey>) {
+    /// The objects by key, and the revision that they are of.
+    fn objects(&self) -> (DirectoryPosition, Arc<ByKey>) {
         let mut sorted = self.sorted.lock().expect("nothing panics under this lock");
-        loop {
-            let head = self.head();
-            match &*sorted {
-                Some((of, objects)) if *of == head => return (head, Arc::clone(objects)),
-                // Between the two looks the directory may move on; then the next round sees it.
-                _ => {
-                    let objects = self.node.directory.now().objects().into_by_key();
-                    *sorted = Some((head, Arc::new(objects)));
-                }
-            }
+        let directory = self.desk.node.directory.now();
+        let position = directory.position();
+        if let Some((of, objects)) = &*sorted
+            && *of == position
+        {
+            return (position, Arc::clone(objects));
         }
+        let objects = Arc::new(directory.objects().into_by_key());
+        *sorted = Some((position, Arc::clone(&objects)));
+        (position, objects)
     }
 
-    /// Where the registry stands.
-    fn head(&self) -> Head {
-        let position = self.node.directory.position();
-        Head { epoch: position.epoch, revision: position.revision, hash: position.root }
-    }
-
-    /// In a task of its own: an operator who goes away must not leave a change half made.
-    async fn make(&self, entry: Entry, record: Record) -> Result<Head, Problem> {
-        let (done, made) = oneshot::channel();
-        let (directory, file) = (self.node.directory.clone(), self.directory_file.clone());
-        self.node.drain.spawn(async move {
-            let result = make(directory, file, &entry).await;
-            if let Ok(head) = &result {
-                record.write(head, entry.changes.len());
-            }
-            // Nobody may wait for it any more; it is made and recorded all the same.
-            let _ = done.send(result);
-        });
-        match made.await {
-            Ok(result) => result.map_err(|why| self.refusal(&why)),
-            Err(_) => {
-                let detail = "the centre stops: read again whether the change was made";
-                Err(self.node.problem(Reason::RegistryUnavailable, detail))
-            }
+    /// Does `work` alone, in a task of its own: an operator who goes away must not leave a change
+    /// half made. What it begins is waited for by the drain.
+    async fn alone<F>(
+        &self,
+        work: impl FnOnce(Arc<Desk>, OwnedMutexGuard<Standing>) -> F,
+    ) -> Result<wire::ChangeSet, Problem>
+    where
+        F: Future<Output = Result<wire::ChangeSet, Problem>> + Send + 'static,
+    {
+        let node = &self.desk.node;
+        if node.drain.has_begun() {
+            return Err(node.problem(Reason::Draining, "the centre is about to stop"));
         }
-    }
-
-    fn conflict(&self, head: Head, base: (u64, u64)) -> Problem {
-        let detail = format!(
-            "the registry is at {}.{}, and the changes were written for {}.{}: read it again",
-            head.epoch, head.revision, base.0, base.1
-        );
-        self.node.problem(Reason::RegistryConflict, detail)
-    }
-
-    fn refusal(&self, why: &NotTaken) -> Problem {
-        let reason = match why {
-            NotTaken::Store(_) => {
-                error!(cause = sentence(why), "the registry cannot keep a change");
-                let detail = "the registry cannot write its file: see the log of the centre, and \
-                              read again whether the change was made";
-                return self.node.problem(Reason::RegistryUnavailable, detail);
-            }
-            NotTaken::Malformed(_) | NotTaken::Change(_) | NotTaken::Directory(_) => {
-                Reason::RegistryRefused
-            }
-            NotTaken::Untakeable { .. } => Reason::RegistryConflict,
-            _ => Reason::Internal,
+        let busy = || {
+            let detail = "the store has not answered yet: read the change set again in a while";
+            node.problem(Reason::RegistryUnavailable, detail)
         };
-        self.node.problem(reason, sentence(why))
-    }
-}
-
-/// First durable, then true.
-async fn make(directory: LiveDirectory, file: PathBuf, entry: &Entry) -> Result<Head, NotTaken> {
-    let prepared = directory.prepare(&entry.changes, entry.committed_at_unix_ms)?;
-    let objects = directory.now().with(&entry.changes)?.objects();
-    let keeping = directory.clone();
-    let written = tokio::task::spawn_blocking(move || {
-        signed::keep(&file, (&keeping, &prepared), &objects).map(|()| prepared)
-    });
-    let prepared = written.await.map_err(std::io::Error::other).flatten();
-    Ok(directory.publish(prepared.map_err(NotTaken::Store)?))
-}
-
-/// Who changed the registry, and why: for the log.
-struct Record {
-    author: OperatorId,
-    reason: String,
-}
-
-impl Record {
-    fn write(&self, head: &Head, changes: usize) {
-        let (Self { author, reason }, Head { epoch, revision, .. }) = (self, head);
-        info!(%author, epoch, revision, changes, why = reason, "registry changed");
+        let standing = Arc::clone(&self.desk.standing).lock_owned();
+        let standing = timeout(ANSWER_TIME_MAX, standing).await.map_err(|_| busy())?;
+        let (done, made) = oneshot::channel();
+        let work = work(Arc::clone(&self.desk), standing);
+        node.drain.spawn(async move {
+            // Nobody may wait for it any more; it is made and recorded all the same.
+            let _ = done.send(work.await);
+        });
+        match timeout(ANSWER_TIME_MAX, made).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
     }
 }
 
 #[tonic::async_trait]
 impl RegistryDesk for Registry {
-    fn read(&self, page: &Page) -> Result<ReadResponse, Problem> {
+    fn read(&self, page: &Page) -> Result<wire::ReadResponse, Problem> {
         let (head, objects) = self.objects();
         if let Some(of) = page.of.filter(|of| *of != (head.epoch, head.revision)) {
-            return Err(self.conflict(head, of));
+            let detail = format!(
+                "the registry is at {}.{}, and the page before was of {}.{}: read it again",
+                head.epoch, head.revision, of.0, of.1
+            );
+            return Err(self.desk.node.problem(Reason::RegistryConflict, detail));
         }
         let is_after = |key: &Key| page.after.as_ref().is_none_or(|after| after < key);
         let begins = |key: &Key| key.to_string().starts_with(&page.prefix);
-        let mut matching = objects.iter().filter(|(key, _)| is_after(key) && begins(key));
-        let found: Vec<_> = matching.by_ref().take(page.limit).collect();
-        let last = found.last().map(|(key, _)| key.to_string());
-        let next_after = if matching.next().is_some() { last } else { None };
-        let mesh = &self.node.me.mesh;
-        Ok(ReadResponse {
+        let mut matching =
+            objects.iter().filter(|(key, _)| is_after(key) && begins(key)).peekable();
+        let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
+        while let Some((key, object)) = matching.next_if(|_| found.len() < page.limit) {
+            let object = write_object(object);
+            bytes += object.encoded_len();
+            found.push(object);
+            last = Some(key);
+            if PAGE_BYTES_MAX <= bytes {
+                break;
+            }
+        }
+        let next_after = last.filter(|_| matching.peek().is_some());
+        let mesh = &self.desk.node.me.mesh;
+        Ok(wire::ReadResponse {
             mesh: mesh.mesh.to_string(),
             domain: mesh.domain().into(),
             epoch: head.epoch,
             revision: head.revision,
-            objects: found.into_iter().map(|(_, object)| write_object(object)).collect(),
-            next_after: next_after.unwrap_or_default(),
+            objects: found,
+            next_after: next_after.map(ToString::to_string).unwrap_or_default(),
         })
     }
 
-    async fn commit(&self, author: &OperatorId, commit: Commit) -> Result<CommitResponse, Problem> {
-        let Commit { base_epoch, base_revision, changes, reason, dry_run } = commit;
-        let _alone = self.committing.lock().await;
-        let head = self.head();
-        if (base_epoch, base_revision) != (head.epoch, head.revision) {
-            return Err(self.conflict(head, (base_epoch, base_revision)));
-        }
-        let entry = Entry {
-            scope: Scope::Nation,
-            epoch: head.epoch,
-            revision: head.revision + 1,
-            previous: head.hash,
-            changes,
-            committed_at_unix_ms: self.node.clock.unix_ms(),
-        };
+    async fn submit(
+        &self,
+        author: &OperatorId,
+        body: Bytes,
+        dry_run: bool,
+    ) -> Result<wire::ChangeSet, Problem> {
+        let set = self.desk.read(author, &body)?;
         if dry_run {
-            let prepared = self.node.directory.prepare(&entry.changes, entry.committed_at_unix_ms);
-            prepared.map_err(|why| self.refusal(&why))?;
-            return Ok(CommitResponse { epoch: entry.epoch, revision: entry.revision });
+            return self.desk.rehearse(set).await;
         }
-        let record = Record { author: author.clone(), reason };
-        let Head { epoch, revision, .. } = self.make(entry, record).await?;
-        Ok(CommitResponse { epoch, revision })
+        let id = set.id;
+        let made = self
+            .alone(move |desk, mut standing| async move { desk.submit(&mut standing, set).await });
+        self.tell(made.await, id)
+    }
+
+    async fn decide(
+        &self,
+        operator: &OperatorId,
+        decide: Decide,
+    ) -> Result<wire::ChangeSet, Problem> {
+        let (operator, id) = (operator.clone(), decide.id);
+        let made = self.alone(move |desk, mut standing| async move {
+            desk.decide(&mut standing, operator, decide).await
+        });
+        self.tell(made.await, id)
+    }
+
+    async fn change_set(&self, id: &str) -> Result<wire::ChangeSet, Problem> {
+        self.desk.find(id).await
+    }
+
+    async fn change_sets(&self, page: SetsPage) -> Result<wire::ListChangeSetsResponse, Problem> {
+        self.desk.list(page).await
+    }
+
+    async fn dump(&self, request: wire::DumpRequest) -> Result<wire::DumpResponse, Problem> {
+        self.desk.dump(&request).await
+    }
+}
+
+impl Registry {
+    /// One line in the log for each change set that was refused; those that were made have theirs.
+    fn tell(
+        &self,
+        result: Result<wire::ChangeSet, Problem>,
+        id: ChangeSetId,
+    ) -> Result<wire::ChangeSet, Problem> {
+        if let Err(problem) = &result {
+            info!(change_set = %id, reason = %problem.reason, why = problem.detail, "change refused");
+        }
+        result
     }
 }

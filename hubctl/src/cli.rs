@@ -17,11 +17,13 @@ use crate::access::{self, Access};
 use crate::agreement::AgreementCommand;
 use crate::client::{NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
+use crate::keeping::Keeping;
 use crate::output::{Format, Told, room};
 use crate::pki::Wanted;
-use crate::registry::{ApplyArgs, DescribeArgs, GetArgs};
+use crate::registry::{ApplyArgs, Change, DescribeArgs, GetArgs, RemoveArgs};
+use crate::service::{self, ServiceCommand};
 use crate::topology::{NodeView, Part, tree};
-use crate::{agreement, directory, pki, registry, status, top, topology};
+use crate::{agreement, directory, keeping, pki, registry, status, top, topology};
 
 const CONFIG_VARIABLE: &str = "HUBCTL_CONFIG";
 const CONFIG_DEFAULT: &str = "hubctl.toml";
@@ -60,10 +62,21 @@ enum Command {
     Top(top::Options),
     /// Make the registry hold what files say
     Apply(ApplyArgs),
+    /// Remove objects; a key of a node or an operator that is removed is revoked
+    Remove(RemoveArgs),
+    /// List, show and decide of change sets
+    #[command(subcommand)]
+    Change(Change),
+    /// Lay the registry out, carry it away and back, and check it
+    #[command(subcommand)]
+    Registry(Keeping),
     /// List what the registry holds
     Get(GetArgs),
     /// Tell of one object of the registry, and what others say of it
     Describe(DescribeArgs),
+    /// Look services up, judge them, and decide of them
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Say why a consumer may use a service, or may not
     #[command(subcommand)]
     Access(Access),
@@ -186,9 +199,16 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
             Ok(Told { text: String::new(), complaint: None })
         }
         Command::Apply(args) => registry::apply(&load()?, args, output).await,
+        Command::Remove(args) => registry::remove(&load()?, args, output).await,
+        Command::Change(command) => registry::change(&load()?, command, output).await,
+        Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
         Command::Agreement(command) => agreement::run(command, load, output).await,
+        Command::Service(command) => match service::check_files(&command, output).await {
+            Some(told) => told,
+            None => service::run(&load()?, &nodes, command, output).await,
+        },
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)
@@ -265,7 +285,7 @@ fn completions(shell: Shell) -> Result<Told, CmdError> {
     Ok(Told { text, complaint: None })
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     // A clock before 1970 shows as certificates that never end, which is plain enough.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use mesh_core::address::ServiceAddress;
+use mesh_core::id::OperatorId;
 use mesh_core::node::NodeName;
 use mesh_core::reason::Problem;
 use mesh_core::service::MediaType;
@@ -24,7 +25,10 @@ use mesh_proto::wire::catalogue::v1::{
     CheckAccessResponse, GetDescriptionRequest, PutDescriptionRequest, PutDescriptionResponse,
 };
 use mesh_proto::wire::registry::v1::registry_service_client::RegistryServiceClient;
-use mesh_proto::wire::registry::v1::{CommitRequest, CommitResponse, ReadResponse};
+use mesh_proto::wire::registry::v1::{
+    ChangeSet, DecideRequest, DumpRequest, DumpResponse, GetChangeSetRequest,
+    ListChangeSetsRequest, ListChangeSetsResponse, ReadResponse, SubmitRequest,
+};
 use mesh_rt::exit::sentence;
 use mesh_rt::server::mesh_endpoint;
 use mesh_rt::tls::{Connector, HandshakeError, Identity, TcpDialer, TlsError, Trust, explain};
@@ -40,7 +44,7 @@ use crate::config::{Access, Certificates, Config, Node};
 /// Longest time from a question to its answer, the handshake included.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// One page of the registry: a thousand objects of at most 8 KiB.
+/// One page of the registry: what a store gives at once, and one value more.
 const PAGE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Nodes that are asked at once.
@@ -54,6 +58,8 @@ pub struct NodeClient {
     dns_name: String,
     address: SocketAddr,
     channel: Channel,
+    /// Who asks, by the certificate; nobody in particular where the port takes none.
+    operator: Option<OperatorId>,
 }
 
 /// What must be changed before the node can be asked at all.
@@ -118,19 +124,24 @@ impl NodeClient {
     fn to(config: &Config, node: &Node) -> Result<Self, ConnectError> {
         let Node { name, address, access } = node;
         let dns_name = config.mesh.dns_name(name);
-        let dialer = match access {
-            Access::Plain => None,
+        let wrong = |source| ConnectError::Tls { node: Box::new(name.clone()), source };
+        let (dialer, operator) = match access {
+            Access::Plain => (None, None),
             Access::Tls(certificates) => {
-                let connector = connector(config, name, certificates)
-                    .map_err(|source| ConnectError::Tls { node: Box::new(name.clone()), source })?;
-                Some(TcpDialer::new(*address, connector))
+                let (connector, operator) = connector(config, name, certificates).map_err(wrong)?;
+                (Some(TcpDialer::new(*address, connector)), operator)
             }
         };
         let channel = match &dialer {
             None => endpoint(&address.to_string()).connect_lazy(),
             Some(dialer) => endpoint(&dns_name).connect_with_connector_lazy(dialer.clone()),
         };
-        Ok(Self { node: name.clone(), dns_name, address: *address, channel })
+        Ok(Self { node: name.clone(), dns_name, address: *address, channel, operator })
+    }
+
+    /// Who asks.
+    pub fn operator(&self) -> Option<&OperatorId> {
+        self.operator.as_ref()
     }
 
     pub fn node(&self) -> &NodeName {
@@ -162,15 +173,37 @@ impl NodeClient {
 
     /// One page of the registry, which only the centre has.
     pub async fn registry_page(&self, page: &Page) -> Result<ReadResponse, AskError> {
-        let mut client = RegistryServiceClient::new(self.channel.clone())
-            .max_decoding_message_size(PAGE_BYTES_MAX);
-        self.answer(client.read(write_page(page))).await
+        self.answer(self.registry().read(write_page(page))).await
     }
 
-    /// Has the registry make changes.
-    pub async fn registry_commit(&self, commit: CommitRequest) -> Result<CommitResponse, AskError> {
-        let mut client = RegistryServiceClient::new(self.channel.clone());
-        self.answer(client.commit(commit)).await
+    /// Proposes a change set.
+    pub async fn submit(&self, request: SubmitRequest) -> Result<ChangeSet, AskError> {
+        self.answer(self.registry().submit(request)).await
+    }
+
+    /// Approves, rejects or withdraws a change set.
+    pub async fn decide(&self, request: DecideRequest) -> Result<ChangeSet, AskError> {
+        self.answer(self.registry().decide(request)).await
+    }
+
+    pub async fn change_set(&self, request: GetChangeSetRequest) -> Result<ChangeSet, AskError> {
+        self.answer(self.registry().get_change_set(request)).await
+    }
+
+    pub async fn change_sets(
+        &self,
+        request: ListChangeSetsRequest,
+    ) -> Result<ListChangeSetsResponse, AskError> {
+        self.answer(self.registry().list_change_sets(request)).await
+    }
+
+    /// One page of everything that the registry's store holds.
+    pub async fn dump(&self, request: DumpRequest) -> Result<DumpResponse, AskError> {
+        self.answer(self.registry().dump(request)).await
+    }
+
+    fn registry(&self) -> RegistryServiceClient<Channel> {
+        RegistryServiceClient::new(self.channel.clone()).max_decoding_message_size(PAGE_BYTES_MAX)
     }
 
     /// Whether a consumer may use an operation, by what the node knows.
@@ -286,10 +319,17 @@ fn connector(
     config: &Config,
     node: &NodeName,
     certificates: &Certificates,
-) -> Result<Connector, TlsError> {
+) -> Result<(Connector, Option<OperatorId>), TlsError> {
     let Certificates { chain_file, key_file, trust_file } = certificates;
     let identity = Identity::load(chain_file, key_file)?;
-    Connector::new(&identity, Trust::load(trust_file)?, node.clone(), config.mesh.clone())
+    // A certificate that breaks a rule is refused by the node, which says which.
+    let operator = match identity.describe(&config.mesh).map(|described| described.node) {
+        Ok(NodeName::Operator(operator)) => Some(operator),
+        Ok(_) | Err(_) => None,
+    };
+    let trust = Trust::load(trust_file)?;
+    let connector = Connector::new(&identity, trust, node.clone(), config.mesh.clone())?;
+    Ok((connector, operator))
 }
 
 fn endpoint(host: &str) -> tonic::transport::Endpoint {

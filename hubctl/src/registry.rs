@@ -3,8 +3,8 @@
 //! `apply` reads a file or a folder of `*.toml` files in the form of `hubctl directory compile`,
 //! without its header, and makes the registry hold what they say. What they do not mention stays,
 //! unless `--prune` is given; keys of links are never pruned, and more than one object in ten only
-//! with `--yes`. At most 100 changes are committed
-//! together; more are a sequence that `apply` resumes when it is run again.
+//! with `--yes`. Changes go as change sets of at most 90; more are a sequence that `apply` resumes
+//! when it is run again. `hubctl change` lists, shows and decides of change sets.
 //!
 //! Exit code 1 if the registry refused, could not be asked, or what was done cuts nodes off; 2 if
 //! the files or the arguments must be changed.
@@ -19,18 +19,26 @@ use mesh_proto::directory::read_object;
 use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
 use mesh_rt::exit::CmdError;
 
-pub(crate) use self::apply::{ApplyArgs, apply, commit};
+pub(crate) use self::apply::{ApplyArgs, Making, apply, make};
+pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
+pub(crate) use self::json::value;
 pub(crate) use self::list::{GetArgs, get};
+pub(crate) use self::remove::{RemoveArgs, remove};
 use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
 use crate::config::Config;
 
 mod apply;
+mod change;
 mod changes;
 mod cut_off;
 mod describe;
+mod json;
 mod list;
+mod parts;
+mod propose;
 mod prune;
+mod remove;
 
 /// How often a reading begins anew because somebody changed the registry meanwhile.
 const READINGS_MAX: usize = 5;

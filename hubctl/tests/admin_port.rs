@@ -127,6 +127,7 @@ fn port(name: &str, readiness: &Readiness) -> AdminPort {
         view,
         readiness,
         services: Vec::new(),
+        admits: None,
         catalogue: None,
         registry: None,
     }

@@ -77,6 +77,7 @@ impl Nation {
             view,
             readiness,
             services: Vec::new(),
+            admits: None,
             catalogue: None,
             registry: None,
         };

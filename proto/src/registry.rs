@@ -1,19 +1,31 @@
 //! What operators ask of the registry: messages to values and back.
 
-use mesh_core::directory::change::{CHANGES_MAX, Change, Key};
+use mesh_core::change_set::ChangeSetId;
+use mesh_core::directory::change::Key;
 use mesh_core::limits::DETAIL_BYTES_MAX;
 
-use crate::directory::{read_change, write_change};
+pub use self::change_set::{
+    Decide, read_body, read_change_set, read_decide, write_body, write_change_set, write_decide,
+    write_state, write_summary, write_verdict,
+};
 use crate::malformed::{Malformed, at_most, parse_optional};
 use crate::wire::registry::v1 as wire;
+
+mod change_set;
 
 /// Objects on one page at most.
 pub const PAGE_OBJECTS_MAX: usize = 1000;
 
+/// Bytes of the objects of one page, unless its only object is larger.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Change sets on one page at most.
+pub const PAGE_SETS_MAX: usize = 100;
+
 /// Bytes of a prefix of keys: longer than any key.
 const PREFIX_BYTES_MAX: usize = 1024;
 
-/// A page that is asked for.
+/// A page of objects that is asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Page {
     pub prefix: String,
@@ -24,27 +36,22 @@ pub struct Page {
     pub of: Option<(u64, u64)>,
 }
 
-/// Changes that are to be made.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Commit {
-    pub base_epoch: u64,
-    pub base_revision: u64,
-    /// 1 to [`CHANGES_MAX`].
-    pub changes: Vec<Change>,
-    /// A sentence for the record; may be empty.
-    pub reason: String,
-    pub dry_run: bool,
+/// A page of change sets that is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SetsPage {
+    /// Only those that wait for approvals.
+    pub open: bool,
+    pub after: Option<ChangeSetId>,
+    pub since_unix_ms: u64,
+    /// 1 to [`PAGE_SETS_MAX`].
+    pub limit: usize,
 }
 
 /// Reads a request for a page, whole or not at all.
 pub fn read_page(request: wire::ReadRequest) -> Result<Page, Malformed> {
     let wire::ReadRequest { prefix, after, limit, epoch, revision } = request;
     at_most("prefix", prefix.len(), PREFIX_BYTES_MAX)?;
-    let limit = match limit as usize {
-        0 => PAGE_OBJECTS_MAX,
-        limit => limit,
-    };
-    at_most("limit", limit, PAGE_OBJECTS_MAX)?;
+    let limit = read_limit(limit, PAGE_OBJECTS_MAX)?;
     let of = ((epoch, revision) != (0, 0)).then_some((epoch, revision));
     Ok(Page { prefix, after: parse_optional("after", &after)?, limit, of })
 }
@@ -61,30 +68,40 @@ pub fn write_page(page: &Page) -> wire::ReadRequest {
     }
 }
 
-/// Reads a commit, whole or not at all.
-pub fn read_commit(request: wire::CommitRequest) -> Result<Commit, Malformed> {
-    let wire::CommitRequest { base_epoch, base_revision, changes, reason, dry_run } = request;
+/// Reads a request for a page of change sets, whole or not at all.
+pub fn read_sets_page(request: &wire::ListChangeSetsRequest) -> Result<SetsPage, Malformed> {
+    let wire::ListChangeSetsRequest { open, after, since_unix_ms, limit } = request;
+    Ok(SetsPage {
+        open: *open,
+        after: parse_optional("after", after)?,
+        since_unix_ms: *since_unix_ms,
+        limit: read_limit(*limit, PAGE_SETS_MAX)?,
+    })
+}
+
+/// The message that [`read_sets_page`] reads as `page`.
+pub fn write_sets_page(page: &SetsPage) -> wire::ListChangeSetsRequest {
+    wire::ListChangeSetsRequest {
+        open: page.open,
+        after: page.after.map_or(String::new(), |id| id.to_string()),
+        since_unix_ms: page.since_unix_ms,
+        limit: page.limit as u32,
+    }
+}
+
+fn read_limit(limit: u32, limit_max: usize) -> Result<usize, Malformed> {
+    let limit = if limit == 0 { limit_max } else { limit as usize };
+    at_most("limit", limit, limit_max)?;
+    Ok(limit)
+}
+
+/// Reads a sentence for the record, which may be empty.
+fn read_reason(reason: String) -> Result<String, Malformed> {
     at_most("reason", reason.len(), DETAIL_BYTES_MAX)?;
     if reason.chars().any(char::is_control) {
         return Err(Malformed::new("reason", "has control characters"));
     }
-    at_most("changes", changes.len(), CHANGES_MAX)?;
-    if changes.is_empty() {
-        return Err(Malformed::missing("changes"));
-    }
-    let changes = changes.into_iter().map(read_change).collect::<Result<_, _>>()?;
-    Ok(Commit { base_epoch, base_revision, changes, reason, dry_run })
-}
-
-/// The message that [`read_commit`] reads as `commit`.
-pub fn write_commit(commit: &Commit) -> wire::CommitRequest {
-    wire::CommitRequest {
-        base_epoch: commit.base_epoch,
-        base_revision: commit.base_revision,
-        changes: commit.changes.iter().map(write_change).collect(),
-        reason: commit.reason.clone(),
-        dry_run: commit.dry_run,
-    }
+    Ok(reason)
 }
 
 #[cfg(test)]
@@ -110,27 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_read_as_they_are_written() {
-        let commit = Commit {
-            base_epoch: 1,
-            base_revision: 7,
-            changes: vec![Change::Remove("cluster/health".parse().unwrap())],
-            reason: "the cluster has moved".into(),
-            dry_run: true,
-        };
-        assert_eq!(read_commit(write_commit(&commit)), Ok(commit.clone()));
-        type Wrong = fn(&mut wire::CommitRequest);
-        let cases: &[(&str, Wrong)] = &[
-            ("changes", |c| c.changes.clear()),
-            ("changes", |c| c.changes = vec![c.changes[0].clone(); CHANGES_MAX + 1]),
-            ("change", |c| c.changes[0].kind = None),
-            ("reason", |c| c.reason = "x".repeat(DETAIL_BYTES_MAX + 1)),
-            ("reason", |c| c.reason = "a\nb".into()),
-        ];
-        for (field, change) in cases {
-            let mut wrong = write_commit(&commit);
-            change(&mut wrong);
-            assert_eq!(read_commit(wrong).unwrap_err().field, *field);
-        }
+    fn pages_of_change_sets_are_bounded() {
+        let after = Some(ChangeSetId::first_at(7));
+        let page = SetsPage { open: true, after, since_unix_ms: 6, limit: 9 };
+        let asked = write_sets_page(&page);
+        assert_eq!(read_sets_page(&asked), Ok(page));
+        let wrong = wire::ListChangeSetsRequest { limit: 101, ..asked.clone() };
+        assert_eq!(read_sets_page(&wrong).unwrap_err().field, "limit");
+        let wrong = wire::ListChangeSetsRequest { after: "7".into(), ..asked };
+        assert_eq!(read_sets_page(&wrong).unwrap_err().field, "after");
     }
 }

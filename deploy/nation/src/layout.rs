@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use mesh_certs::{DirectoryKey, Offices};
 use mesh_certs::local::{Issued, LocalPki, PkiError};
+use mesh_certs::{DirectoryKey, Offices};
 use mesh_core::directory::{Directory, DirectoryError, LinkKey};
+use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{Home, MeshDomain, NodeName, Subtree};
-use mesh_proto::directory::write_snapshot;
+use mesh_proto::wire::registry::v1::EpochBegun;
+use mesh_registry::lay::{Beginning, LayError, lay_file_blocking};
 
 use crate::plan::{Agent, Answers, Plan, Program, ProgramName};
 use crate::ports::{Ports, Reserved};
@@ -78,6 +80,8 @@ pub enum LayoutError {
     Directory(#[from] DirectoryError),
     #[error("nobody can sign the agreement {title}: an agency of it is not in the plan")]
     Unsigned { title: String },
+    #[error("the registry cannot be laid out")]
+    Registry(#[from] LayError),
     #[error("the plan has an agent for {system}, which is not among its systems")]
     NoSystem { system: String },
 }
@@ -124,7 +128,7 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
         ports: Arc::new(ports.release()),
     };
     let offices = offices(plan, (dir, &pki), now)?;
-    layout.write_directory(plan, &operator, (&offices, now))?;
+    layout.lay_registry(plan, &operator, (&offices, now))?;
     for node in &layout.nodes {
         write(&node.config, layout.config(plan, (node, &pki), log))?;
     }
@@ -210,12 +214,12 @@ impl Layout {
         self.pki.join("members").join("ca.pem")
     }
 
-    /// What the registry begins with.
-    pub fn directory_file(&self) -> PathBuf {
-        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("directory.pb")
+    /// The registry, which the centre keeps.
+    pub fn registry_file(&self) -> PathBuf {
+        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
     }
 
-    fn write_directory(
+    fn lay_registry(
         &self,
         plan: &Plan,
         operator: &Operator,
@@ -235,9 +239,14 @@ impl Layout {
             offices.sign(agreement, at).ok_or(LayoutError::Unsigned { title })
         });
         objects.agreements = signed.collect::<Result<_, _>>()?;
-        Directory::build(self.mesh.clone(), plan.position, objects.clone())?;
+        let DirectoryPosition { epoch, revision, .. } = plan.position;
+        let reason = "the nation was laid out".into();
+        let begun = EpochBegun { epoch, reason, ..EpochBegun::default() };
+        let objects = objects.into_by_key();
+        let registry = Beginning::of(self.mesh.clone(), (epoch, revision), &objects, begun)?;
         // The centre alone: all others are told by it.
-        write(&self.directory_file(), write_snapshot(&self.mesh, plan.position, &objects))
+        lay_file_blocking(&self.registry_file(), registry)?;
+        Ok(())
     }
 
     fn config(&self, plan: &Plan, (node, pki): (&NodeLayout, &LocalPki), log: &str) -> String {
@@ -254,7 +263,7 @@ impl Layout {
             text.push('\n');
         };
         if matches!(node.name, NodeName::Centre) {
-            line(format!("directory_file = {:?}", self.directory_file()));
+            line(format!("[registry]\nfile = {:?}", self.registry_file()));
         }
         line(format!("\n[mesh]\nid = \"{id}\"\ndomain = \"{domain}\""));
         let DirectoryKey { signing_key_file, key_file: public, .. } = &self.directory_key;
@@ -280,6 +289,9 @@ impl Layout {
         line(format!("\n[admin]\nlisten = \"{}\"", node.admin));
         if node.name.listens() {
             line(format!("trust_file = {:?}", pki.ca_file(&Subtree::Operators)));
+        }
+        if node.name == NodeName::Centre {
+            line(format!("\n[members]\ntrust_file = {:?}", self.members_trust()));
         }
         line(format!("\n[log]\n{log}"));
         text.push_str(&self.backends(plan, &node.name));
@@ -350,7 +362,7 @@ mod tests {
         let plan = Plan::load(Path::new(plan)).expect("the plan reads");
         let dir = std::env::temp_dir().join(format!("nation-layout-{}", std::process::id()));
         let layout = lay_out(&plan, &dir, "filter = \"info\"").expect("it is laid out");
-        let snapshot = std::fs::read(layout.directory_file()).expect("the centre has one");
+        let registry = std::fs::read(layout.registry_file()).expect("the centre has one");
         let states = layout.nodes.iter().map(|node| std::fs::read_dir(&node.state));
         let told = states.map(|state| state.expect("each node has a folder").count());
         assert_eq!(told.sum::<usize>(), 0, "nobody else has been told anything yet");
@@ -359,7 +371,7 @@ mod tests {
         let operator = NodeName::Operator("operator".parse().expect("a label"));
         let names = layout.nodes.iter().map(|node| &node.name).chain([&operator]);
         for name in names.map(|name| layout.mesh.dns_name(name)) {
-            let listed = snapshot.windows(name.len()).any(|part| part == name.as_bytes());
+            let listed = registry.windows(name.len()).any(|part| part == name.as_bytes());
             assert!(listed, "{name}");
         }
     }

@@ -6,21 +6,23 @@ use std::time::SystemTime;
 
 use hub_central::{Bound, Config};
 use mesh_certs::{DirectoryKey, Issued, LocalPki};
+use mesh_core::directory::change::Object;
 use mesh_core::directory::{LinkKey, Objects};
-use mesh_core::exchange::DirectoryPosition;
 use mesh_core::node::{MeshDomain, NodeName, Subtree};
-use mesh_proto::directory::write_snapshot;
+use mesh_proto::wire::registry::v1::EpochBegun;
+use mesh_registry::lay::{Beginning, lay_file_blocking};
 use mesh_rt::server::mesh_endpoint;
 use mesh_rt::tls::{Connector, Identity, TcpDialer, Trust, explain};
 use tokio::sync::oneshot;
 use tonic::transport::Channel;
 
-/// A centre's files in one folder, and two operators of whom the directory lists the first.
+/// A centre's files in one folder, and three operators of whom the directory lists the first two.
 pub(crate) struct Files {
     folder: tempfile::TempDir,
     pub(crate) mesh: MeshDomain,
     pub(crate) pki: LocalPki,
     pub(crate) listed: Issued,
+    pub(crate) second: Issued,
     pub(crate) stranger: Issued,
 }
 
@@ -40,24 +42,25 @@ impl Files {
         let listed = issue("sara.operators");
         let (_, stranger) = issue("omid.operators");
         let _ = issue("hub.health");
-        let link_keys = [&centre, &listed].map(|(name, issued)| LinkKey {
+        let second = issue("nima.operators");
+        DirectoryKey::create(folder.path()).unwrap();
+        let link_keys = [&centre, &listed, &second].map(|(name, issued)| LinkKey {
             node: mesh.dns_name(name),
             spki_sha256: issued.spki_sha256,
         });
-        let objects = Objects { link_keys: link_keys.into(), ..Objects::default() };
-        DirectoryKey::create(folder.path()).unwrap();
-        let position = DirectoryPosition { epoch: 1, revision: 1, root: None };
-        let snapshot = write_snapshot(&mesh, position, &objects);
-        fs::write(folder.path().join("directory.pb"), snapshot).unwrap();
-        Self { listed: listed.1, stranger, folder, mesh, pki }
+        let objects = Objects { link_keys: link_keys.into(), ..Objects::default() }.into_by_key();
+        let begun = EpochBegun { epoch: 1, ..EpochBegun::default() };
+        let beginning = Beginning::of(mesh.clone(), (1, 1), &objects, begun).unwrap();
+        lay_file_blocking(&folder.path().join("registry.redb"), beginning).unwrap();
+        Self { listed: listed.1, second: second.1, stranger, folder, mesh, pki }
     }
 
     /// The configuration, with `from` replaced by `to`.
     pub(crate) fn config(&self, from: &str, to: &str) -> Config {
-        let text = r#"directory_file = "directory.pb"
+        let text = r#"registry = { file = "registry.redb" }
 mesh = { id = "ir", domain = "mesh.ir" }
-listen = { mesh = "127.0.0.1:0" }
 directory = { key_file = "directory.pem", signing_key_file = "signing.key" }
+listen = { mesh = "127.0.0.1:0" }
 [tls]
 chain_file = "hub.centre/chain.pem"
 key_file = "hub.centre/key.pem"
@@ -72,6 +75,12 @@ trust_file = "hub.centre/admin-trust.pem"
         mesh_rt::config::load(&file).unwrap()
     }
 
+    /// The object that lets `issued` in, who is called `name` below the mesh domain.
+    pub(crate) fn key_of(&self, name: &str, issued: &Issued) -> Object {
+        let node = format!("{name}.mesh.ir");
+        Object::LinkKey(LinkKey { node, spki_sha256: issued.spki_sha256 })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -79,7 +88,7 @@ trust_file = "hub.centre/admin-trust.pem"
 
 /// A centre that runs until [`Self::stop`].
 pub(crate) struct Running<'f> {
-    files: &'f Files,
+    pub(crate) files: &'f Files,
     admin: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
     runs: tokio::task::JoinHandle<()>,
@@ -87,7 +96,11 @@ pub(crate) struct Running<'f> {
 
 impl<'f> Running<'f> {
     pub(crate) async fn start(files: &'f Files) -> Self {
-        let bound = Bound::build(files.config("mesh.ir", "mesh.ir")).await.unwrap();
+        Self::with(files, files.config("mesh.ir", "mesh.ir")).await
+    }
+
+    pub(crate) async fn with(files: &'f Files, config: Config) -> Self {
+        let bound = Bound::build(config).await.unwrap();
         let admin = bound.admin_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let runs = tokio::spawn(async {

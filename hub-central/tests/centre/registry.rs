@@ -1,61 +1,34 @@
-//! The registry as an operator's program meets it: pages, commits, and what is refused.
+//! The registry as an operator's program meets it: pages, change sets, and what is refused.
 
-use mesh_core::directory::Cluster;
-use mesh_core::directory::change::{Change, Key, Object};
-use mesh_core::reason::{Problem, Reason};
-use mesh_proto::directory::read_object;
-use mesh_proto::registry::{Commit, Page, write_commit, write_page};
-use mesh_proto::status::read_status;
-use mesh_proto::wire::registry::v1::registry_service_client::RegistryServiceClient;
-use mesh_proto::wire::registry::v1::{CommitRequest, ReadResponse};
-use tonic::transport::Channel;
+use mesh_core::change_set::{Body, CHANGE_SET_BYTES_MAX, State, Written};
+use mesh_core::directory::change::{Change, Key};
+use mesh_core::exchange::Digest;
+use mesh_core::reason::Reason;
+use mesh_proto::registry::Page;
+use mesh_proto::wire::admin::v1::StatusRequest;
+use mesh_proto::wire::admin::v1::admin_service_client::AdminServiceClient;
+use mesh_registry::check::Check;
+use mesh_registry::digest::seal;
+use mesh_registry::layout;
 
 use crate::files::{Files, Running};
-
-type Client = RegistryServiceClient<Channel>;
-
-fn put(id: &str) -> Change {
-    let (name_fa, name_en) = ("خوشه".to_owned(), "Cluster".to_owned());
-    let (id, intra_cluster) = (id.parse().unwrap(), Default::default());
-    Change::Put(Object::Cluster(Cluster { id, name_fa, name_en, hub: false, intra_cluster }))
-}
-
-fn at(base_revision: u64, changes: Vec<Change>) -> Commit {
-    Commit { base_epoch: 1, base_revision, changes, reason: "test".into(), dry_run: false }
-}
-
-async fn commit(client: &mut Client, commit: &Commit) -> Result<u64, Problem> {
-    let answer = client.commit(write_commit(commit)).await;
-    let answer = answer.map(|answer| answer.into_inner().revision);
-    answer.map_err(|status| read_status(&status).unwrap_or_else(|| panic!("{status:?}")))
-}
+use crate::operator::{Operator, add, answer, body, cluster, keys, remove, rename};
 
 fn page(prefix: &str, limit: usize) -> Page {
     Page { prefix: prefix.into(), after: None, limit, of: None }
-}
-
-async fn read(client: &mut Client, page: &Page) -> Result<ReadResponse, Problem> {
-    let answer = client.read(write_page(page)).await.map(tonic::Response::into_inner);
-    answer.map_err(|status| read_status(&status).unwrap_or_else(|| panic!("{status:?}")))
-}
-
-fn keys(answer: &ReadResponse) -> Vec<String> {
-    let objects = answer.objects.iter().cloned();
-    objects.map(|object| read_object(object).unwrap().key().to_string()).collect()
 }
 
 #[tokio::test]
 async fn pages_follow_each_other_and_are_of_one_revision() {
     let files = Files::new();
     let centre = Running::start(&files).await;
-    let mut client = Client::new(centre.dial(&files.listed).await.unwrap());
-    let clusters = ["a", "b", "c", "d", "e"].map(put);
-    assert_eq!(commit(&mut client, &at(1, clusters.into())).await, Ok(2));
+    let mut sara = Operator::sara(&centre).await;
+    sara.submit(["a", "b", "c", "d", "e"].map(add).into()).await.unwrap();
 
     let mut wanted = page("cluster/", 2);
     let mut found = Vec::new();
     loop {
-        let answer = read(&mut client, &wanted).await.unwrap();
+        let answer = sara.read(&wanted).await.unwrap();
         assert_eq!((answer.epoch, answer.revision, &*answer.domain), (1, 2, "mesh.ir"));
         found.extend(keys(&answer));
         if answer.next_after.is_empty() {
@@ -65,51 +38,63 @@ async fn pages_follow_each_other_and_are_of_one_revision() {
         wanted.of = Some((answer.epoch, answer.revision));
     }
     assert_eq!(found, ["cluster/a", "cluster/b", "cluster/c", "cluster/d", "cluster/e"]);
-    assert_eq!(read(&mut client, &page("link-key/", 9)).await.unwrap().objects.len(), 2);
+    assert_eq!(sara.read(&page("link-key/", 9)).await.unwrap().objects.len(), 3);
 
     // Somebody changes it between two pages: the reader begins anew, and mixes nothing.
-    assert_eq!(commit(&mut client, &at(2, vec![put("f")])).await, Ok(3));
-    let late = read(&mut client, &wanted).await.unwrap_err();
+    sara.submit(vec![add("f")]).await.unwrap();
+    let late = sara.read(&wanted).await.unwrap_err();
     assert_eq!(late.reason, Reason::RegistryConflict);
     centre.stop().await;
 }
 
 #[tokio::test]
-async fn a_commit_is_made_whole_or_not_at_all() {
+async fn a_change_set_is_made_whole_or_not_at_all() {
     let files = Files::new();
     let centre = Running::start(&files).await;
-    let mut client = Client::new(centre.dial(&files.listed).await.unwrap());
-    let remove = |key: &str| Change::Remove(key.parse().unwrap());
-    let rehearsed = Commit { dry_run: true, ..at(1, vec![put("a")]) };
-    assert_eq!(commit(&mut client, &rehearsed).await, Ok(2));
-    assert_eq!(commit(&mut client, &at(1, vec![put("a")])).await, Ok(2));
+    let mut sara = Operator::sara(&centre).await;
+    assert_eq!(sara.rehearse(vec![add("a")]).await.unwrap().state, State::Proposed);
+    assert!(keys(&sara.read(&page("cluster/", 9)).await.unwrap()).is_empty(), "only rehearsed");
+    let made = sara.submit(vec![add("a")]).await.unwrap();
+    let committed = |revision| move |state: &State| matches!(state, State::Committed { epoch: 1, revision: at, .. } if *at == revision);
+    assert!(committed(2)(&made.state), "{made:?}");
+    // The same set again is no second one.
+    assert_eq!(sara.submit(vec![add("a")]).await, Ok(made));
+
+    let absent = Written {
+        change: Change::Remove("cluster/z".parse().unwrap()),
+        was: Some(Digest([0; 32])),
+    };
+    let never = Written { was: None, ..absent.clone() };
     #[rustfmt::skip]
     let cases = [
-        ("an old base",        at(1, vec![put("b")]),                       "REGISTRY_CONFLICT"),
-        ("a base to come",     at(9, vec![put("b")]),                       "REGISTRY_CONFLICT"),
-        ("another epoch",      Commit { base_epoch: 2, ..at(2, vec![put("b")]) },
-                                                                            "REGISTRY_CONFLICT"),
-        ("nothing to remove",  at(2, vec![put("b"), remove("cluster/z")]),  "REGISTRY_REFUSED"),
-        ("one key twice",      at(2, vec![put("b"), remove("cluster/b")]),  "REGISTRY_REFUSED"),
-        ("no change",          at(2, vec![]),                               "REQUEST_MALFORMED"),
-        ("a line too many",    Commit { reason: "a\nb".into(), ..at(2, vec![put("b")]) },
-                                                                            "REQUEST_MALFORMED"),
+        ("it is there already",   vec![add("b"), add("a"), add("c")],    "REGISTRY_CONFLICT"),
+        ("not what was seen",     vec![add("b"), rename("b", "B")],      "REQUEST_MALFORMED"),
+        ("it is another by now",  vec![add("b"), rename("c", "C")],      "REGISTRY_CONFLICT"),
+        ("it is gone",            vec![add("b"), absent],                "REGISTRY_CONFLICT"),
+        ("nothing to remove",     vec![add("b"), never],                 "REGISTRY_REFUSED"),
+        ("no change",             vec![],                                "REQUEST_MALFORMED"),
     ];
     for (why, wrong, want) in cases {
-        for dry_run in [true, false] {
-            let problem = commit(&mut client, &Commit { dry_run, ..wrong.clone() }).await;
-            let problem = problem.expect_err(why);
-            assert_eq!(
-                (problem.reason.name(), problem.hop.as_str()),
-                (want, "hub.centre"),
-                "{why}"
-            );
+        let rehearsed = sara.rehearse(wrong.clone()).await.expect_err(why);
+        let problem = sara.submit(wrong).await.expect_err(why);
+        for problem in [rehearsed, problem] {
+            let said = (problem.reason.name(), problem.hop.as_str());
+            assert_eq!(said, (want, "hub.centre"), "{why}: {problem}");
         }
     }
-    let misfit = CommitRequest { changes: vec![Default::default()], ..Default::default() };
-    let problem = read_status(&client.commit(misfit).await.unwrap_err()).unwrap();
-    assert_eq!(problem.reason, Reason::RequestMalformed);
-    assert_eq!(keys(&read(&mut client, &page("cluster/", 9)).await.unwrap()), ["cluster/a"]);
+    let foreign = Body { author: "omid".parse().unwrap(), ..body("sara", vec![add("d")]) };
+    let ahead = Body { written_at_unix_ms: u64::MAX >> 20, ..body("sara", vec![add("d")]) };
+    for wrong in [foreign, ahead] {
+        let problem = sara.submit_body(&wrong, false).await.unwrap_err();
+        assert_eq!(problem.reason, Reason::RequestMalformed, "{problem}");
+    }
+    assert_eq!(keys(&sara.read(&page("cluster/", 9)).await.unwrap()), ["cluster/a"]);
+    // All of them are kept, but for those that could not be read.
+    let states = sara.list(false).await.into_iter().map(|(_, state)| state);
+    let mut states: Vec<i32> = states.collect();
+    states.sort_unstable();
+    assert_eq!(states, [2, 3, 5, 5, 5]);
+    assert!(sara.list(true).await.is_empty());
     centre.stop().await;
 }
 
@@ -117,22 +102,112 @@ async fn a_commit_is_made_whole_or_not_at_all() {
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let files = Files::new();
     let centre = Running::start(&files).await;
-    let mut client = Client::new(centre.dial(&files.listed).await.unwrap());
-    for (base, id) in [(1, "a"), (2, "b")] {
-        assert_eq!(commit(&mut client, &at(base, vec![put(id)])).await, Ok(base + 1));
+    let mut sara = Operator::sara(&centre).await;
+    for id in ["a", "b"] {
+        sara.submit(vec![add(id)]).await.unwrap();
     }
+    let id = sara.submit(vec![add("c")]).await.unwrap().id.to_string();
     centre.stop().await;
 
     let centre = Running::start(&files).await;
-    let mut client = Client::new(centre.dial(&files.listed).await.unwrap());
-    let answer = read(&mut client, &page("cluster/", 9)).await.unwrap();
-    assert_eq!((answer.revision, keys(&answer).len()), (3, 2));
+    let mut sara = Operator::sara(&centre).await;
+    let answer = sara.read(&page("cluster/", 9)).await.unwrap();
+    assert_eq!((answer.revision, keys(&answer).len()), (4, 3));
+    // A lost answer is found by the id, or by as much of it as no other begins with.
+    let found = sara.change_set(&id).await.unwrap();
+    assert!(matches!(found.state, State::Committed { revision: 4, .. }));
+    let many = sara.change_set(&id[..12]).await.unwrap_err();
+    assert_eq!(many.reason, Reason::ChangeSetUnknown);
+    assert!(many.detail.contains("several"), "{many}");
+    let none = sara.change_set("00").await.unwrap_err();
+    assert_eq!(none.reason, Reason::ChangeSetUnknown);
+    sara.submit(vec![rename("a", "A")]).await.unwrap();
+    centre.stop().await;
+}
 
-    // A directory in the place of the file that it writes first: nothing can be kept.
-    std::fs::create_dir(files.path().join("directory.pb.unfinished")).unwrap();
-    let problem = commit(&mut client, &at(3, vec![put("c")])).await.unwrap_err();
-    assert_eq!(problem.reason, Reason::RegistryUnavailable);
-    std::fs::remove_dir(files.path().join("directory.pb.unfinished")).unwrap();
-    assert_eq!(commit(&mut client, &at(3, vec![put("c")])).await, Ok(4), "it recovers by itself");
+#[tokio::test]
+async fn what_the_store_holds_is_of_one_piece() {
+    let files = Files::new();
+    let centre = Running::start(&files).await;
+    let mut sara = Operator::sara(&centre).await;
+    for changes in [vec![add("a"), add("b")], vec![rename("a", "A")]] {
+        sara.submit(changes).await.unwrap();
+    }
+    sara.submit(vec![remove(&cluster("b", "Cluster"))]).await.unwrap();
+    sara.submit(vec![rename("a", "B")]).await.unwrap_err();
+    let items = sara.dump().await;
+    let report = |alter: &dyn Fn(&str) -> Option<&'static [u8]>| {
+        let mut check = Check::begin(None);
+        for item in &items {
+            let key = item.key.parse().unwrap();
+            match alter(&item.key) {
+                None => check.item(&key, &item.value),
+                Some(b"") => {}
+                Some(other) => check.item(&key, &bytes::Bytes::from_static(other)),
+            }
+        }
+        check.end()
+    };
+    let sound = report(&|_| None);
+    assert_eq!(sound.findings, []);
+    let counts = (sound.revision, sound.objects, sound.log_records, sound.change_sets);
+    assert_eq!(counts, (4, 4, 3, 4));
+    let object = "mesh/object/cluster/a";
+    let log = layout::log(1, 3).to_string();
+    let wrong: [(&str, &'static [u8]); 5] =
+        [(object, b"\xff"), (object, b""), (&log, b""), ("mesh/head", b""), ("mesh/layout", b"2")];
+    for (key, value) in wrong {
+        let report = report(&|found: &str| (found == key).then_some(value));
+        assert!(!report.findings.is_empty(), "{key} {value:?}");
+    }
+    centre.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_whose_key_is_removed_is_out_on_every_open_connection() {
+    let files = Files::new();
+    let centre = Running::start(&files).await;
+    let mut sara = Operator::sara(&centre).await;
+    let mut nima = Operator::nima(&centre).await;
+    let mut admin = AdminServiceClient::new(centre.dial(&files.second).await.unwrap());
+    admin.status(StatusRequest {}).await.unwrap();
+    nima.list(true).await;
+
+    let key = files.key_of("nima.operators", &files.second);
+    sara.submit(vec![remove(&key)]).await.unwrap();
+    let refused = answer(admin.status(StatusRequest {}).await).unwrap_err();
+    assert_eq!(refused.reason, Reason::NodeUnknown);
+    let refused = nima.submit(vec![add("a")]).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NodeUnknown);
+    centre.stop().await;
+}
+
+#[tokio::test]
+async fn too_much_is_refused_with_its_reason() {
+    let files = Files::new();
+    let centre = Running::start(&files).await;
+    let mut sara = Operator::sara(&centre).await;
+    let name = "x".repeat(9 * 1024);
+    let large = Written { change: Change::Put(cluster("a", &name)), was: None };
+    let problem = sara.submit(vec![large]).await.unwrap_err();
+    assert_eq!(problem.reason, Reason::ChangeSetTooLarge, "{problem}");
+    for (bytes, want) in [
+        (CHANGE_SET_BYTES_MAX + 1, Reason::ChangeSetTooLarge),
+        (2 * CHANGE_SET_BYTES_MAX, Reason::AdminMessageTooLarge),
+    ] {
+        let problem = sara.submit_bytes(vec![0; bytes].into(), false).await.unwrap_err();
+        assert_eq!(problem.reason, want, "{problem}");
+    }
+    let body = seal(&body("sara", vec![add("a")])).bytes;
+    let mut refused = None;
+    for _ in 0..5000 {
+        if let Err(problem) = sara.submit_bytes(body.clone(), true).await {
+            refused = Some(problem);
+            break;
+        }
+    }
+    assert_eq!(refused.map(|problem| problem.reason), Some(Reason::AdminRateLimited));
+    // Each operator is counted alone.
+    Operator::nima(&centre).await.list(true).await;
     centre.stop().await;
 }

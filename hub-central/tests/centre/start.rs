@@ -14,8 +14,8 @@ fn a_rehearsal_loads_every_file() {
     #[rustfmt::skip]
     let cases = [
         // Replace, by, and what is said after the folder.
-        ("directory.pb",           "empty",
-         "empty: is no whole snapshot, fetch it again"),
+        ("registry.redb",          "absent",
+         "absent: is not there; lay a registry out with `hubctl registry init`"),
         ("directory.pem",          "empty",
          "empty: has no public key in PEM form"),
         ("signing.key",            "empty",

@@ -59,7 +59,7 @@ pub(super) async fn act(
     load: impl Fn() -> Result<Config, CmdError>,
     format: Format,
 ) -> Result<Told, CmdError> {
-    let mut all = Vec::new();
+    let (mut all, mut sets) = (Vec::new(), Vec::new());
     for name in &args.agreements {
         let found = file::find(name, &load).await?;
         let done = match found.place {
@@ -70,11 +70,16 @@ pub(super) async fn act(
                 file::replace(&file, &after).map_err(CmdError::failure)?;
                 done(&after, &after.state(&around), (deed, party), Some(file))
             }
-            Place::Registry => in_registry(&load()?, &found.agreement, deed, &args).await?,
+            Place::Registry => {
+                let (done, made) = in_registry(&load()?, &found.agreement, deed, &args).await?;
+                sets.push(made);
+                done
+            }
         };
         all.push(done);
     }
-    Ok(Told::new(format, &all, |all| all.iter().map(told).collect()))
+    let told = Told::new(format, &all, |all| all.iter().map(told).collect());
+    Ok(sets.into_iter().fold(told, |told, made| submit::both(told, made, format)))
 }
 
 async fn in_registry(
@@ -82,7 +87,7 @@ async fn in_registry(
     agreement: &Agreement,
     deed: Deed,
     args: &ActArgs,
-) -> Result<Done, CmdError> {
+) -> Result<(Done, Told), CmdError> {
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
     let directory = registry.directory()?;
@@ -90,8 +95,9 @@ async fn in_registry(
     let (after, party) = step(agreement, &around, deed, args)?;
     let change = Change::Put(Object::Agreement(after.clone()));
     let reason = format!("{party}: {deed} {}", args.reason);
-    submit::commit(&centre, &registry, &[change], reason.trim()).await?;
-    Ok(done(&after, &after.state(&around), (deed, party), None))
+    let state = after.state(&around);
+    let made = submit::commit(config, (&centre, &registry), vec![change], reason.trim()).await?;
+    Ok((done(&after, &state, (deed, party), None), made))
 }
 
 /// The agreement after the act. Judged here already, so that nobody signs in vain.

@@ -11,7 +11,7 @@ use super::{file, now};
 use crate::client::NodeClient;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told};
-use crate::registry::{self, Registry, centre};
+use crate::registry::{self, Making, Registry, centre};
 
 #[derive(Debug, Serialize)]
 struct Submitted {
@@ -58,14 +58,15 @@ pub(super) async fn submit(
             changes.push(Change::Put(Object::Agreement(after)));
         }
     }
-    commit(&centre, &registry, &changes, reason).await?;
-    Ok(Told::new(format, &all, |all| {
+    let made = commit(config, (&centre, &registry), changes, reason).await?;
+    let told = Told::new(format, &all, |all| {
         let mut columns = Columns::new(&["AGREEMENT", "NEW ACTS", "STATE"]).numbers(&[1]);
         for Submitted { id, added, words, .. } in all {
             columns.row(&[id[..16].into(), added.to_string(), words.clone()]);
         }
         columns.text()
-    }))
+    });
+    Ok(both(told, made, format))
 }
 
 /// What the registry has, with the acts of `offered` that it lacks: officers may have signed copies.
@@ -79,12 +80,23 @@ fn join(
     new.fold(Ok(old.clone()), |after, act| after?.step(act, around))
 }
 
-/// Commits on what was read.
+/// Proposes the changes of what was read, as a change set, and waits until the nodes have it.
 pub(super) async fn commit(
-    centre: &NodeClient,
-    registry: &Registry,
-    changes: &[Change],
+    config: &Config,
+    centre_and_registry: (&NodeClient, &Registry),
+    changes: Vec<Change>,
     reason: &str,
-) -> Result<(), CmdError> {
-    registry::commit(centre, registry.head, changes, reason).await.map(drop)
+) -> Result<Told, CmdError> {
+    let (no_wait, dry_run, lost) = (changes.is_empty(), false, Vec::new());
+    let making = Making { reason, dry_run, no_wait, unmentioned: 0, lost };
+    registry::make(config, centre_and_registry, changes, making, Format::Table).await
+}
+
+/// What was done, and for eyes what came of the change set.
+pub(super) fn both(told: Told, made: Told, format: Format) -> Told {
+    let text = match format {
+        Format::Table => format!("{}\n{}", told.text, made.text),
+        Format::Json => told.text,
+    };
+    Told { text, complaint: made.complaint }
 }

@@ -1,35 +1,35 @@
-//! `hubctl apply`: from files to changes, in batches, until the nodes have them.
+//! `hubctl apply`: from files to change sets, part after part, until the nodes have them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mesh_core::change_set::{ChangeSet, State};
 use mesh_core::directory::Directory;
-use mesh_core::directory::change::{self, ByKey, CHANGES_MAX, Change, ObjectKind};
-use mesh_core::directory::history::{ENTRY_BYTES_MAX, Head};
+use mesh_core::directory::change::{self, ByKey, Change, ObjectKind};
+use mesh_core::directory::history::Head;
 use mesh_core::node::NodeName;
-use mesh_proto::registry::{Commit, write_commit};
+use mesh_core::reason::Reason;
 use mesh_rt::exit::CmdError;
-use prost::Message as _;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::changes::{Counts, Shown, counts, shown, text};
 use super::cut_off::{CutOff, cut_off, named};
+use super::propose::{Proposal, Proposed};
 use super::prune;
 use super::{Registry, centre};
-use crate::client::{AskError, NodeClient, ask_all, clients};
+use crate::cli::now_ms;
+use crate::client::{AskError, NodeClient, Unanswered, ask_all, clients};
 use crate::config::Config;
 use crate::directory::Written;
 use crate::output::{Format, Told};
+use crate::service::warnings;
 
 /// How long `apply` looks on while nodes take what was committed.
 const REACH_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Between two looks at the nodes.
 const REACH_PAUSE: Duration = Duration::from_millis(50);
-
-/// Room that a commit leaves in its message for what stands around the changes.
-const COMMIT_BYTES_MAX: usize = ENTRY_BYTES_MAX - 64 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
@@ -45,7 +45,7 @@ pub(crate) struct ApplyArgs {
     /// Remove with --prune even if it is more than one object in ten
     #[arg(long)]
     yes: bool,
-    /// A sentence for the record, which the centre logs
+    /// A sentence for those who approve, and for the record
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
     /// Do not wait until the nodes have it
@@ -59,6 +59,8 @@ struct Applied {
     dry_run: bool,
     changes: Vec<Shown>,
     counts: Counts,
+    /// The change sets that they were proposed as, in their order.
+    change_sets: Vec<SetTold>,
     /// Where the registry stood when the changes were made out.
     base_epoch: u64,
     base_revision: u64,
@@ -67,10 +69,23 @@ struct Applied {
     revision: u64,
     /// Objects that the files do not mention, and that stay as they are without `--prune`.
     unmentioned: usize,
+    /// What the technical standards want besides, service by service.
+    warnings: Vec<String>,
     /// Nodes that the directory no longer lets in after the changes.
     cut_off: Vec<String>,
     /// Which nodes have it; `null` where nobody waited.
     reach: Option<Reach>,
+}
+
+/// One change set, and what came of it so far.
+#[derive(Debug, Serialize)]
+struct SetTold {
+    id: String,
+    state: &'static str,
+    /// Approvals that it waits for.
+    needs: u8,
+    /// The revision that it made; `null` where it made none yet.
+    revision: Option<u64>,
 }
 
 /// Which of the nodes of the configuration have what was committed, without those it cuts off.
@@ -90,16 +105,26 @@ struct NoObject {
     path: PathBuf,
 }
 
-/// A sequence of commits that broke off.
+/// A sequence that broke off.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{made} of {all} changes were made, up to revision {epoch}.{revision}; run it again to go on"
+    "{made} of {all} parts were taken, up to change set {last}; run it again to go on with the rest"
 )]
 struct BrokeOff {
     made: usize,
     all: usize,
-    epoch: u64,
-    revision: u64,
+    last: String,
+    source: AskError,
+}
+
+/// Somebody else changed one of the objects meanwhile.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing of this part was changed: somebody else changed the same objects meanwhile, as shown; \
+     run it again with --dry-run to see what it would change now{kept}"
+)]
+struct Overtaken {
+    kept: String,
     source: AskError,
 }
 
@@ -129,31 +154,62 @@ pub(crate) async fn apply(
     }
     let after = judge(&registry, &written, &changes)?;
     let lost = cut_off(&registry.objects, &registry.directory()?, &after);
+    let unmentioned = unmentioned(&registry.objects, &want, args.prune);
+    let ApplyArgs { dry_run, ref reason, no_wait, .. } = args;
+    let making = Making { reason, dry_run, no_wait, unmentioned, lost };
+    make(config, (&centre, &registry), changes, making, format).await
+}
 
+/// How changes are made, and what is told beside them.
+#[derive(Debug)]
+pub(crate) struct Making<'m> {
+    /// A sentence for those who approve, and for the record.
+    pub(crate) reason: &'m str,
+    pub(crate) dry_run: bool,
+    /// Nobody waits until the nodes have it.
+    pub(crate) no_wait: bool,
+    /// Objects that stay because nobody spoke of them.
+    pub(crate) unmentioned: usize,
+    /// Nodes that the changes cut off.
+    pub(crate) lost: Vec<NodeName>,
+}
+
+/// Proposes `changes` of the registry, and waits until the nodes have them.
+pub(crate) async fn make(
+    config: &Config,
+    (centre, registry): (&NodeClient, &Registry),
+    changes: Vec<Change>,
+    making: Making<'_>,
+    format: Format,
+) -> Result<Told, CmdError> {
+    let Making { reason, dry_run, no_wait, unmentioned, lost } = making;
+    let proposal = Proposal::new(centre, registry, changes.clone(), reason)?;
+    let proposed = proposal.send(centre, now_ms(), dry_run).await;
+    if proposed.stopped.is_some() {
+        return stopped(centre, registry, &changes, proposed).await;
+    }
     let base = registry.head;
-    let head = if args.dry_run {
-        rehearse(&centre, base, &changes).await?;
-        base
-    } else {
-        commit(&centre, base, &changes, &args.reason).await?
-    };
+    let head = proposed.sets.iter().rev().find_map(committed).unwrap_or(base);
     let reach =
-        if args.no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
+        if no_wait || head == base { None } else { Some(reach(config, head, &lost).await?) };
+    let warnings = warnings(&changes);
     let changes = shown(&registry.objects, &changes);
     let applied = Applied {
-        dry_run: args.dry_run,
+        dry_run,
         counts: counts(&changes),
         changes,
+        change_sets: proposed.sets.iter().map(set_told).collect(),
         base_epoch: base.epoch,
         base_revision: base.revision,
         epoch: head.epoch,
         revision: head.revision,
-        unmentioned: unmentioned(&registry.objects, &want, args.prune),
+        unmentioned,
+        warnings,
         cut_off: lost.iter().map(ToString::to_string).collect(),
         reach,
     };
     let mut told = Told::new(format, &applied, |applied| text_of(applied, &lost));
-    if !args.dry_run && head != base && !lost.is_empty() {
+    if !dry_run && head != base && !lost.is_empty() {
         told.complaint = Some(CmdError::failure(CutOff(lost)));
     }
     Ok(told)
@@ -171,64 +227,54 @@ fn judge(
         .map_err(|error| CmdError::usage(written.explain(&error)))
 }
 
-/// Asks the centre what it thinks of the first batch: is it there, and may we?
-async fn rehearse(centre: &NodeClient, base: Head, changes: &[Change]) -> Result<(), CmdError> {
-    let Some(batch) = batches(changes).next() else { return Ok(()) };
-    let commit = commit_of(base, batch, "", true);
-    centre.registry_commit(write_commit(&commit)).await.map(drop).map_err(CmdError::failure)
-}
-
-/// Commits batch by batch, each on the revision that the one before it made.
-pub(crate) async fn commit(
+/// Why a sequence went no further; of a conflict, what others changed of the same objects.
+async fn stopped(
     centre: &NodeClient,
-    base: Head,
+    before: &Registry,
     changes: &[Change],
-    reason: &str,
-) -> Result<Head, CmdError> {
-    let (mut head, mut made) = (base, 0);
-    for batch in batches(changes) {
-        let commit = commit_of(head, batch, reason, false);
-        match centre.registry_commit(write_commit(&commit)).await {
-            Ok(answer) => {
-                head = Head { epoch: answer.epoch, revision: answer.revision, hash: None };
-            }
-            Err(error) if made == 0 => return Err(CmdError::failure(error)),
-            Err(source) => {
-                let (epoch, revision) = (head.epoch, head.revision);
-                let all = changes.len();
-                return Err(CmdError::failure(BrokeOff { made, all, epoch, revision, source }));
-            }
-        }
-        made += batch.len();
+    proposed: Proposed,
+) -> Result<Told, CmdError> {
+    let Proposed { sets, parts, stopped, stopped_at } = proposed;
+    let Some(source) = stopped else { return Ok(Told { text: String::new(), complaint: None }) };
+    let is_conflict = matches!(&source.reason, Unanswered::Refused(problem)
+        if problem.reason == Reason::RegistryConflict);
+    if is_conflict {
+        let text = match Registry::read(centre).await {
+            Ok(now) => text(&others(before, &now, changes)),
+            Err(_) => String::new(),
+        };
+        let kept = stopped_at.map_or(String::new(), |id| format!("; it is kept as {id}"));
+        let complaint = Some(CmdError::failure(Overtaken { kept, source }));
+        return Ok(Told { text, complaint });
     }
-    Ok(head)
+    let Some(last) = sets.last() else { return Err(CmdError::failure(source)) };
+    let (made, last) = (sets.len(), last.id.to_string());
+    Err(CmdError::failure(BrokeOff { made, all: parts, last, source }))
 }
 
-fn commit_of(base: Head, changes: &[Change], reason: &str, dry_run: bool) -> Commit {
-    Commit {
-        base_epoch: base.epoch,
-        base_revision: base.revision,
-        changes: changes.to_vec(),
-        reason: reason.into(),
-        dry_run,
+/// What others changed of the objects of `changes`.
+fn others(before: &Registry, now: &Registry, changes: &[Change]) -> Vec<Shown> {
+    let ours: Vec<_> = changes.iter().map(Change::key).collect();
+    let theirs = change::diff(&before.objects, &now.objects, |_| true);
+    let theirs: Vec<Change> =
+        theirs.into_iter().filter(|change| ours.contains(&change.key())).collect();
+    shown(&before.objects, &theirs)
+}
+
+fn committed(set: &ChangeSet) -> Option<Head> {
+    match set.state {
+        State::Committed { epoch, revision, .. } => Some(Head { epoch, revision, hash: None }),
+        _ => None,
     }
 }
 
-/// Parts of `changes` that one commit takes each.
-fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
-    let mut rest = changes;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = rest.iter().take(CHANGES_MAX).take_while(|change| {
-            bytes += mesh_proto::directory::write_change(change).encoded_len();
-            bytes <= COMMIT_BYTES_MAX
-        });
-        // One that is too large by itself is sent all the same: the centre says so.
-        let count = fits.count().max(1).min(rest.len());
-        let (batch, later) = rest.split_at(count);
-        rest = later;
-        (!batch.is_empty()).then_some(batch)
-    })
+fn set_told(set: &ChangeSet) -> SetTold {
+    SetTold {
+        id: set.id.to_string(),
+        state: set.state.name(),
+        needs: set.needs,
+        revision: committed(set).map(|head| head.revision),
+    }
 }
 
 /// Waits until every node of `config` but those that are `lost` stands at `head` or later, but not
@@ -286,6 +332,10 @@ fn text_of(applied: &Applied, lost: &[NodeName]) -> String {
                 format!("revision {base_epoch}.{base_revision} → {epoch}.{revision}\n")
             }
         };
+        text += &sets_text(*dry_run, &applied.change_sets);
+    }
+    for warning in &applied.warnings {
+        text += &format!("warning: {warning}\n");
     }
     if 0 < applied.unmentioned {
         let (objects, stay) = match applied.unmentioned {
@@ -306,20 +356,22 @@ fn text_of(applied: &Applied, lost: &[NodeName]) -> String {
     text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_what_one_commit_takes() {
-        let remove = |number: usize| {
-            let key = format!("cluster/p{number}").parse().unwrap();
-            Change::Remove(key)
+/// One line for each change set.
+fn sets_text(dry_run: bool, sets: &[SetTold]) -> String {
+    let line = |(index, set): (usize, &SetTold)| {
+        let part = match sets.len() {
+            1 => "change set".into(),
+            all => format!("part {} of {all}: change set", index + 1),
         };
-        let all: Vec<Change> = (0..250).map(remove).collect();
-        let sizes: Vec<usize> = batches(&all).map(<[Change]>::len).collect();
-        assert_eq!(sizes, [100, 100, 50]);
-        assert_eq!(batches(&all).flatten().count(), 250);
-        assert_eq!(batches(&[]).count(), 0);
-    }
+        let SetTold { id, state, needs, .. } = set;
+        match (dry_run, *state, needs) {
+            (true, _, 0) => String::new(),
+            (true, _, needs) => format!("{part} would need {needs} approvals\n"),
+            (false, "proposed", needs) => {
+                format!("{part} {id} waits for {needs} approvals: hubctl change approve {id}\n")
+            }
+            (false, state, _) => format!("{part} {id} is {state}\n"),
+        }
+    };
+    sets.iter().enumerate().map(line).collect()
 }

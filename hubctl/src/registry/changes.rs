@@ -6,7 +6,7 @@ use mesh_core::directory::change::{ByKey, Change, Key, Object};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::agreement;
+use super::json::value;
 use crate::output::printable;
 
 /// One change, beside what was there before.
@@ -71,17 +71,7 @@ fn one(have: &ByKey, change: &Change) -> Shown {
 
 /// The fields of an object as its source has them, without those of its own name.
 fn fields_of(object: &Object) -> Map<String, Value> {
-    let value = match object {
-        Object::Cluster(cluster) => serde_json::to_value(cluster),
-        Object::Agency(agency) => serde_json::to_value(agency),
-        Object::System(system) => serde_json::to_value(system),
-        Object::Service(service) => serde_json::to_value(service),
-        Object::Permission(given) => serde_json::to_value(given),
-        Object::Agreement(agreement) => Ok(agreement::value(agreement)),
-        Object::LinkKey(key) => serde_json::to_value(key),
-        Object::DirectoryKey(key) => serde_json::to_value(key),
-    };
-    let Ok(Value::Object(mut fields)) = value else { return Map::new() };
+    let Value::Object(mut fields) = value(object) else { return Map::new() };
     for own in own_names(&object.key()) {
         fields.remove(*own);
     }
@@ -90,7 +80,7 @@ fn fields_of(object: &Object) -> Map<String, Value> {
 
 fn own_names(key: &Key) -> &'static [&'static str] {
     match key {
-        Key::Cluster(_) | Key::Permission(_) | Key::Agreement(_) => &["id"],
+        Key::Cluster(_) | Key::Agreement(_) => &["id"],
         Key::Agency(_) | Key::System(_) | Key::Service(_) => &["address"],
         Key::LinkKey(..) => &["node", "spki_sha256"],
         Key::DirectoryKey(_) => &["public_key"],

@@ -11,7 +11,8 @@ use mesh_rt::exit::CmdError;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::list::{attribute, home, value, within};
+use super::json::value;
+use super::list::{attribute, home, within};
 use super::{Kind, Registry, centre};
 use crate::agreement;
 use crate::config::Config;
@@ -90,7 +91,7 @@ impl Surroundings<'_> {
             Object::Agency(agency) => self.agency(agency),
             Object::System(system) => self.system(system),
             Object::Service(service) => self.service(service),
-            Object::Permission(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
+            Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
             Object::Agreement(agreement) => self.agreement(agreement),
             Object::LinkKey(key) => self.link_key(key),
         }

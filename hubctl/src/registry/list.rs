@@ -8,6 +8,7 @@ use mesh_core::node::Home;
 use mesh_rt::exit::CmdError;
 use serde_json::Value;
 
+use super::json::value;
 use super::{Kind, Registry, centre};
 use crate::agreement;
 use crate::config::Config;
@@ -33,21 +34,6 @@ pub(crate) async fn get(config: &Config, args: GetArgs, format: Format) -> Resul
     let values: Vec<Value> = objects.iter().map(|object| value(object)).collect();
     let directory = registry.directory()?;
     Ok(Told::new(format, &values, |_| table(kind, &objects, &Counted::of(&registry, &directory))))
-}
-
-/// An object as its source has it.
-pub(super) fn value(object: &Object) -> Value {
-    let value = match object {
-        Object::Cluster(cluster) => serde_json::to_value(cluster),
-        Object::Agency(agency) => serde_json::to_value(agency),
-        Object::System(system) => serde_json::to_value(system),
-        Object::Service(service) => serde_json::to_value(service),
-        Object::Permission(given) => serde_json::to_value(given),
-        Object::Agreement(agreement) => Ok(agreement::value(agreement)),
-        Object::LinkKey(key) => serde_json::to_value(key),
-        Object::DirectoryKey(key) => serde_json::to_value(key),
-    };
-    value.unwrap_or_default()
 }
 
 /// How many objects name another one.
@@ -88,7 +74,6 @@ impl<'r> Counted<'r> {
                 }
                 Object::Cluster(_)
                 | Object::Agency(_)
-                | Object::Permission(_)
                 | Object::LinkKey(_)
                 | Object::DirectoryKey(_) => {}
             }
@@ -146,7 +131,6 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
             service.timeout_ms.to_string(),
             count(&counted.agreements_of_service, &service.address),
         ],
-        Object::Permission(given) => vec![given.id.to_string()],
         Object::Agreement(agreement) => {
             let terms = agreement.terms();
             let parties = (terms.consumer.to_string(), terms.service.to_string());

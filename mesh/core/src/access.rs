@@ -50,8 +50,7 @@ pub fn may_read_about(
         let lasts = now.0 < agreement.terms().valid_until_unix_ms;
         lasts && agreement.ended().is_none() && agreement.missing().is_empty()
     };
-    *consumer == service.system
-        || directory.agreements(consumer, service).any(signed)
+    *consumer == service.system || directory.agreements(consumer, service).any(signed)
 }
 
 impl Refused<'_> {

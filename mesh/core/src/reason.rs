@@ -194,6 +194,18 @@ reasons! {
     RegistryRefused = "REGISTRY_REFUSED", Malformed, Registrar, None;
     /// The registry cannot keep what it is told.
     RegistryUnavailable = "REGISTRY_UNAVAILABLE", Unavailable, HopOperator, Some(1000);
+    /// The registry has no change set with this id.
+    ChangeSetUnknown = "CHANGE_SET_UNKNOWN", NotFound, Registrar, None;
+    /// The change set was decided of before, or is not the one that was read.
+    ChangeSetClosed = "CHANGE_SET_CLOSED", Conflict, Registrar, None;
+    /// The change set, or an object of it, is larger than the registry takes.
+    ChangeSetTooLarge = "CHANGE_SET_TOO_LARGE", TooLarge, Registrar, None;
+    /// This operator's decision does not count: it is the author's own, or the second one.
+    ApprovalRefused = "APPROVAL_REFUSED", Forbidden, Registrar, None;
+    /// An operator asks more often than an admin port answers.
+    AdminRateLimited = "ADMIN_RATE_LIMITED", Overload, Nobody, Some(1000);
+    /// A message to an admin port is larger than it takes.
+    AdminMessageTooLarge = "ADMIN_MESSAGE_TOO_LARGE", TooLarge, Registrar, None;
 
     // Ours.
     /// A peer broke the rules of the link protocol; the link is closed.

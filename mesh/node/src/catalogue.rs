@@ -1,9 +1,9 @@
-//! What a node knows of services beside carrying exchanges: whether a consumer may use one, and what
-//! describes its interface.
+//! What a node knows of services beside carrying exchanges: whether a consumer may use one, and
+//! what describes its interface.
 //!
-//! The centre keeps the texts of descriptions. A cluster hub asks it, and an agent asks its hub, each
-//! in the name of the system that wants to read; whoever gets a text compares it with the digest that
-//! its own directory has.
+//! The centre keeps the texts of descriptions. A cluster hub asks it, and an agent asks its hub,
+//! each in the name of the system that wants to read; whoever gets a text compares it with the
+//! digest that its own directory has.
 
 mod above;
 mod serve;

@@ -136,6 +136,7 @@ impl Operators {
             view: Arc::new(view),
             readiness: node.readiness.clone(),
             services: vec!["mesh.admin.v1.AdminService".into()],
+            admits: self.trust.is_some().then(|| node.admit_key()),
             catalogue: Some(Arc::new(Catalogue::new(node.clone()))),
             registry,
         };

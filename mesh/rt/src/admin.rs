@@ -20,17 +20,21 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::layer::util::Stack;
 use tracing::warn;
 
 use crate::admission::AdmissionLayer;
 use crate::readiness::Readiness;
 use crate::server::HEADER_LIST_BYTES_MAX;
+use crate::tls::AdmitKey;
 pub use catalogue::CatalogueDesk;
 use connection::Connection;
+use gate::GateLayer;
 pub use registry::RegistryDesk;
 
 mod catalogue;
 mod connection;
+mod gate;
 mod registry;
 mod services;
 
@@ -80,6 +84,9 @@ pub struct AdminPort {
     pub readiness: Readiness,
     /// Full names of the services that health knows beside the node itself (`""`).
     pub services: Vec<String>,
+    /// Asked at each request whether the key of whoever asks is active still; `None` for a port that
+    /// loopback alone protects.
+    pub admits: Option<AdmitKey>,
     /// What is known of services.
     pub catalogue: Option<Arc<dyn CatalogueDesk>>,
     /// Only the centre has one.
@@ -176,6 +183,8 @@ impl AdminPort {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             // Answers late are no answers; applies to the head of an answer, not to streams.
             .timeout(REQUEST_TIME_MAX)
+            // Who asks is still let in, and does not ask too often.
+            .layer(GateLayer::new(self.hop.clone(), self.admits.clone()))
             // Over all connections, counted until the answer's body ends.
             .layer(AdmissionLayer::new(self.hop.clone(), REQUESTS_MAX))
             // The services; any other name gets UNIMPLEMENTED. Each bounds its messages.
@@ -201,7 +210,7 @@ impl AdminPort {
 
 impl fmt::Debug for AdminPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hop, view: _, readiness, services, catalogue: _, registry: _ } = self;
+        let Self { hop, view: _, readiness, services, .. } = self;
         let mut shown = f.debug_struct("AdminPort");
         shown.field("hop", hop).field("readiness", readiness).field("services", services);
         shown.finish_non_exhaustive()
@@ -209,7 +218,7 @@ impl fmt::Debug for AdminPort {
 }
 
 type Router = tonic::transport::server::Router<
-    tower::layer::util::Stack<AdmissionLayer, tower::layer::util::Identity>,
+    Stack<AdmissionLayer, Stack<GateLayer, tower::layer::util::Identity>>,
 >;
 
 /// Lets at most [`CONNECTIONS_MAX`] of `incoming` live at once, and none beyond `broken_off`.

@@ -7,6 +7,7 @@ mod malformed;
 mod peer;
 mod permitted;
 mod provider;
+mod registration;
 
 use crate::scenario::Group;
 
@@ -17,6 +18,8 @@ pub use self::malformed::MALFORMED;
 pub use self::peer::PEER;
 pub use self::permitted::PERMITTED;
 pub use self::provider::PROVIDER;
+pub use self::registration::REGISTRATION;
 
 /// See the module.
-pub const GROUPS: [Group; 7] = [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY];
+pub const GROUPS: [Group; 8] =
+    [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY, REGISTRATION];

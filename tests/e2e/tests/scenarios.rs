@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use e2e::cases::{DIRECTORY, FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER};
+use e2e::cases::{
+    DIRECTORY, FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER, REGISTRATION,
+};
 use e2e::scenario::{MARKER, page, run};
 use e2e::{Bed, rogue};
 
@@ -46,6 +48,11 @@ async fn forged_requests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn directories_that_are_not_to_be_believed() {
     run(&DIRECTORY, Bed::start).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_and_the_registry() {
+    run(&REGISTRATION, Bed::start).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use fuzz::{Dice, Shape, Target, values};
+use mesh_core::change_set::Body;
 use mesh_core::directory::history::{Entry, Head, Heartbeat};
 use mesh_core::directory::scope::Scope;
 use mesh_core::exchange::{AnswerHeader, RequestHeader};
@@ -22,7 +23,7 @@ use mesh_proto::head::{
     write_answer_head, write_request_head, write_trailers,
 };
 use mesh_proto::header::{read_answer, read_request, write_answer, write_request};
-use mesh_proto::registry::{Commit, Page, read_commit, read_page, write_commit, write_page};
+use mesh_proto::registry::{Page, read_body, read_page, write_body, write_page};
 use mesh_proto::status::{read_status, write_status};
 use mesh_proto::wire::directory::v1 as directory;
 use mesh_proto::wire::exchange::v1 as exchange;
@@ -176,8 +177,8 @@ fn page() {
 }
 
 #[test]
-fn commit() {
-    let write = |commit: &Commit| Some(write_commit(commit).encode_to_vec());
-    let read = |bytes: &[u8]| read_commit(registry::CommitRequest::decode(bytes).ok()?).ok();
-    Target { check: values::check_commit, ..message("commit", values::commit, write, read) }.hold();
+fn change_set_body() {
+    let write = |body: &Body| Some(write_body(body).to_vec());
+    let read = |bytes: &[u8]| read_body(bytes).ok();
+    Target { check: values::check_body, ..message("change set", values::body, write, read) }.hold();
 }

@@ -22,6 +22,7 @@ const RANKS: &[(&str, u8)] = &[
     ("mesh-describe", 2),
     ("mesh-certs", 2),
     ("mesh-node", 3),
+    ("mesh-registry", 3),
     ("hub-central", 4),
     ("hub-cluster", 4),
     ("agent", 4),

@@ -1,6 +1,6 @@
-//! May this consumer use this operation, and if not, why? Walks the way of an exchange with the very
-//! rules that its nodes apply, in their order, and says of the first that refuses what nobody but an
-//! operator may know.
+//! May this consumer use this operation, and if not, why? Walks the way of an exchange with the
+//! very rules that its nodes apply, in their order, and says of the first that refuses what nobody
+//! but an operator may know.
 
 use crate::access::{self, Refused};
 use crate::agreement::{Agreement, State as AgreementState};
@@ -147,7 +147,7 @@ impl<'d> Walk<'d, '_> {
         Ok(())
     }
 
-    /// Goes on to `next`, if there can be a link. Of the two ends the centre alone needs no key here.
+    /// Goes on to `next`, if there can be a link. Of all nodes the centre alone needs no key here.
     fn step(&self, way: &mut Vec<NodeName>, next: NodeName) -> Result<(), Box<Stop>> {
         let lacks_key =
             |node: &&NodeName| **node != NodeName::Centre && !self.directory.has_joined(node);

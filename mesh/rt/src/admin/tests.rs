@@ -46,6 +46,7 @@ impl Served {
             view: Arc::new(Sample),
             readiness: readiness.clone(),
             services: vec![LINK.into()],
+            admits: None,
             catalogue: None,
             registry: None,
         };
@@ -159,7 +160,8 @@ async fn refuses_a_message_beyond_the_bound() {
     let served = Served::start().await;
     let mut health = HealthClient::new(served.channel().await);
     let large = health.check(asked(&"x".repeat(MESSAGE_BYTES_MAX))).await.unwrap_err();
-    assert_eq!(large.code(), Code::OutOfRange, "{large:?}");
+    let problem = mesh_proto::status::read_status(&large).expect("a reason");
+    assert_eq!(problem.reason, mesh_core::reason::Reason::AdminMessageTooLarge);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ pub enum Want {
     Closed,
     /// A rogue on a link is told this, and no service was asked.
     Told(Reason, At),
+    /// A program does not do what it was asked, and says this.
+    Complains(&'static str),
     /// The program does not start, and says this.
     NotStarted(&'static str),
     /// A node keeps the directory that it has, and says this of the one that it was offered.
@@ -115,6 +117,9 @@ impl Want {
                 is(at.is(problem.hop.as_str()), "another hop")?;
                 is(asked == 0, "the service was asked")
             }
+            (Self::Complains(want), Seen::Exit { said, .. }) => {
+                is(said.contains(want), "it did not say that")
+            }
             (Self::NotStarted(want), Seen::Exit { code, said }) => {
                 is(*code == Some(2) && said.contains(want), "it did not say that")
             }
@@ -143,6 +148,10 @@ impl Want {
             }
             Self::Told(why, at) => (String::new(), why.name().to_owned(), at.to_string()),
             Self::Closed => plain("closed"),
+            Self::Complains(want) => match want.parse::<Reason>() {
+                Ok(why) => ("refused".into(), why.name().to_owned(), String::new()),
+                Err(_) => plain("refused"),
+            },
             Self::NotStarted(_) => plain("does not start"),
             Self::NotTaken(_) => plain("not taken"),
             Self::GoesOn => plain("goes on"),
@@ -155,7 +164,7 @@ impl Want {
             Self::Answered(..) => "once",
             Self::Refused(..) | Self::Told(..) | Self::NotStarted(_) => "no",
             Self::Failed(..) | Self::Broken(..) | Self::Closed => "",
-            Self::NotTaken(_) | Self::GoesOn => "",
+            Self::Complains(_) | Self::NotTaken(_) | Self::GoesOn => "",
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What feeds carry, and what operators ask of the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_core::change_set::{Body, Part, Written};
 use mesh_core::directory::Ed25519Key;
 use mesh_core::directory::change::{CHANGES_MAX, Change, Object, ObjectKind};
 use mesh_core::directory::history::{Entry, Head, Heartbeat, SCOPE_CHANGES_MAX};
 use mesh_core::directory::scope::Scope;
 use mesh_core::limits::DETAIL_BYTES_MAX;
 use mesh_proto::directory::{ScopeSnapshot, Signature};
-use mesh_proto::registry::{Commit, PAGE_OBJECTS_MAX, Page};
+use mesh_proto::registry::{PAGE_OBJECTS_MAX, Page};
 
 use super::directory::objects;
 use super::names::{agency, digest, label, mesh, parsed, text};
@@ -95,23 +96,29 @@ pub fn page(dice: &mut Dice) -> Page {
     Page { prefix: format!("{}/", kind.name()), after, limit, of }
 }
 
-pub fn commit(dice: &mut Dice) -> Commit {
+pub fn body(dice: &mut Dice) -> Body {
     let remove = Change::Remove("cluster/health".parse().expect("a key"));
-    let changes = std::iter::once(remove).chain(changes(dice)).take(CHANGES_MAX);
-    Commit {
-        base_epoch: dice.within(0..=u64::MAX),
-        base_revision: dice.within(0..=u64::MAX),
-        changes: changes.collect(),
+    let mut changes: Vec<Change> = std::iter::once(remove).chain(changes(dice)).collect();
+    let mut keys = BTreeSet::new();
+    changes.retain(|change| keys.insert(change.key()));
+    changes.truncate(CHANGES_MAX);
+    let changes = changes.into_iter();
+    Body {
+        base: (dice.within(0..=u64::MAX), dice.within(0..=u64::MAX)),
+        changes: changes.map(|change| Written { change, was: dice.maybe(digest) }).collect(),
+        author: "sara".parse().expect("a label"),
         reason: text(dice, 60).chars().filter(|found| !found.is_control()).collect(),
-        dry_run: dice.one_in(2),
+        written_at_unix_ms: dice.within(0..=u64::MAX),
+        part: dice.maybe(|_| Part { number: 1, of: 3, follows: None }),
     }
 }
 
-pub fn check_commit(commit: &Commit) -> Result<(), String> {
-    if commit.changes.is_empty() || DETAIL_BYTES_MAX < commit.reason.len() {
+pub fn check_body(body: &Body) -> Result<(), String> {
+    if body.changes.is_empty() || DETAIL_BYTES_MAX < body.reason.len() {
         return Err("it has no change, or too long a reason".into());
     }
-    bounded(&commit.changes)
+    let changes: Vec<Change> = body.changes.iter().map(|written| written.change.clone()).collect();
+    bounded(&changes)
 }
 
 fn bounded(changes: &[Change]) -> Result<(), String> {

@@ -180,7 +180,8 @@ impl Registry {
         id: ChangeSetId,
     ) -> Result<wire::ChangeSet, Problem> {
         if let Err(problem) = &result {
-            info!(change_set = %id, reason = %problem.reason, why = problem.detail, "change refused");
+            let Problem { reason, detail, .. } = problem;
+            info!(change_set = %id, %reason, why = detail, "change refused");
         }
         result
     }

@@ -337,8 +337,8 @@ fn sheet_text(sheet: &Sheet) -> String {
         for key in &sheet.overtaken_by {
             text += &format!("  {}\n", printable(key));
         }
-        text += "The diff above is against what the registry holds now. Its author applies again to \
-                 make a new one.\n";
+        text += "the changes above are shown against what the registry holds now; its author \
+                 applies again to make a new set\n";
     }
     text
 }

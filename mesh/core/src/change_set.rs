@@ -35,8 +35,8 @@ const ID_HASH_BYTES: usize = 10;
 /// A time that fits into an id: 48 bits, as in a version 7 UUID (RFC 9562 §5.7).
 const ID_TIME_MAX: u64 = (1 << 48) - 1;
 
-/// Names one change set: when it was written, then the beginning of the hash of what it says. So its
-/// author knows it before it is sent, and ids are in the order in which they were written.
+/// Names one change set: when it was written, then the beginning of the hash of what it says. So
+/// its author knows it before it is sent, and ids are in the order in which they were written.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ChangeSetId {
     written_at_unix_ms: u64,

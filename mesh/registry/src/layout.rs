@@ -17,7 +17,7 @@ pub const OPEN: &str = "mesh/open/";
 pub const EPOCHS: &str = "mesh/epoch/";
 pub const DESCRIPTIONS: &str = "mesh/description/";
 
-/// The version of the layout. Written last when a registry is laid out, so that half of one is none.
+/// The version of the layout. Written last when a registry is laid out: half of one is none.
 pub fn version() -> StoreKey {
     fixed("mesh/layout")
 }

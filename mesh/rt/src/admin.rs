@@ -84,8 +84,8 @@ pub struct AdminPort {
     pub readiness: Readiness,
     /// Full names of the services that health knows beside the node itself (`""`).
     pub services: Vec<String>,
-    /// Asked at each request whether the key of whoever asks is active still; `None` for a port that
-    /// loopback alone protects.
+    /// Asked at each request whether the key of whoever asks is active still; `None` for a port
+    /// that loopback alone protects.
     pub admits: Option<AdmitKey>,
     /// What is known of services.
     pub catalogue: Option<Arc<dyn CatalogueDesk>>,

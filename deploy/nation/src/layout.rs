@@ -136,8 +136,8 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
     Ok(layout)
 }
 
-/// Officers of the secretariat, of the centre and of all agencies, with their keys below `officers`:
-/// on this machine one person is all of them.
+/// Officers of the secretariat, of the centre and of all agencies, with their keys below
+/// `officers`: on this machine one person is all of them.
 fn offices(
     plan: &Plan,
     (dir, pki): (&Path, &LocalPki),

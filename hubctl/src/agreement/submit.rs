@@ -69,7 +69,8 @@ pub(super) async fn submit(
     Ok(both(told, made, format))
 }
 
-/// What the registry has, with the acts of `offered` that it lacks: officers may have signed copies.
+/// What the registry has, with the acts of `offered` that it lacks: officers may have signed
+/// copies.
 fn join(
     old: Option<&Agreement>,
     offered: &Agreement,

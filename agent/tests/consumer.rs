@@ -123,8 +123,8 @@ async fn refusals_name_reason_and_hop() {
         ("GET",    IDENTITY,       "/persons/%2e%2e", format!("REQUEST_MALFORMED@{me} 400")),
         ("GET",    IDENTITY,       "/persons/1/",     format!("REQUEST_MALFORMED@{me} 400")),
         ("TRACE",  IDENTITY,       "/persons/1",      format!("REQUEST_MALFORMED@{me} 400")),
-        ("DELETE", IDENTITY,       "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
-        ("GET",    IDENTITY,       "/persons/all",    format!("NOT_PERMITTED@{me} 403")),
+        ("DELETE", IDENTITY,       "/persons/1",      format!("OPERATION_NOT_PERMITTED@{me} 403")),
+        ("GET",    IDENTITY,       "/persons/all",    format!("OPERATION_NOT_PERMITTED@{me} 403")),
         ("GET",    HIDDEN,         "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
         ("GET",    NOWHERE,        "/persons/1",      format!("NOT_PERMITTED@{me} 403")),
         ("GET",    "ir/gov/tax/x", "",                format!("REQUEST_MALFORMED@{me} 400")),
@@ -158,7 +158,7 @@ async fn headers_that_are_wrong_are_refused() {
     let twice = with("x-road-client", CONSUMER).await;
     assert!(twice.ends_with("400: the header X-Road-Client is there twice"), "{twice}");
     let purpose = with("mesh-purpose", "census").await;
-    assert!(purpose.starts_with("NOT_PERMITTED@"), "{purpose}");
+    assert!(purpose.starts_with("PURPOSE_NOT_PERMITTED@"), "{purpose}");
     let timeout = with("mesh-timeout-ms", "soon").await;
     assert!(timeout.starts_with("REQUEST_MALFORMED@"), "{timeout}");
 

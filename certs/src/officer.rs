@@ -166,8 +166,8 @@ fn officer_of(mesh: &MeshId, name: &str) -> Option<Officer> {
 pub struct Offices(BTreeMap<String, OfficerKey>);
 
 impl Offices {
-    /// Certifies one officer of the secretariat, of the centre and of each of `agencies`, with files
-    /// in a directory of `dir` that has the office's name.
+    /// Certifies one officer of the secretariat, of the centre and of each of `agencies`, with
+    /// files in a directory of `dir` that has the office's name.
     pub fn issue(
         pki: &LocalPki,
         agencies: impl IntoIterator<Item = AgencyAddress>,

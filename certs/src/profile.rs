@@ -115,8 +115,8 @@ pub fn member(
     leaf(member_name(mesh, agency), validity, serial)
 }
 
-/// An officer's certificate: it binds a signing key to an office, which signs agreements with it and
-/// does nothing else.
+/// An officer's certificate: it binds a signing key to an office, which signs agreements with it
+/// and does nothing else.
 pub fn officer(
     mesh: &MeshDomain,
     officer: &Officer,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mesh_node::section::{Admin, Limits, Listen, SignedDirectory};
+use mesh_node::section::{Admin, Limits, Listen, Members, SignedDirectory};
 use mesh_registry::place::RegistrySection;
 use mesh_rt::config::{Check, Drain, Log, Mesh, TlsFiles};
 use serde::Deserialize;
@@ -19,6 +19,9 @@ pub struct Config {
     pub tls: TlsFiles,
     pub listen: Listen,
     pub admin: Admin,
+    /// Without it no agreement is taken.
+    #[serde(default)]
+    pub members: Option<Members>,
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
@@ -39,6 +42,7 @@ impl Check for Config {
         files.push(("directory.key_file", &mut self.directory.key_file));
         files.push(("directory.signing_key_file", &mut self.directory.signing_key_file));
         files.extend(self.registry.files());
+        files.extend(self.members.iter_mut().map(|it| ("members.trust_file", &mut it.trust_file)));
         files.extend(self.tls.files());
         files
     }

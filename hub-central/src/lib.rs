@@ -27,6 +27,7 @@ use mesh_registry::place::OpenStore;
 use mesh_rt::clock::{Clock, SystemClock};
 use mesh_rt::drain::{Drained, asked_to_stop};
 use mesh_rt::exit::{CmdError, Program, Rehearse};
+use mesh_rt::members::Members;
 use mesh_rt::telemetry;
 use mesh_rt::tls::{Admit, Trust};
 use tracing::info;
@@ -57,6 +58,7 @@ struct Loaded {
     below: Trust,
     operators: Trust,
     rules: Rules,
+    members: Option<Members>,
 }
 
 /// A centre that cannot start.
@@ -100,7 +102,11 @@ impl Loaded {
         node.me.credit_bytes = limits.credit_bytes.get();
         let below = Node::trust(&tls.trust_file)?;
         let operators = Node::trust(&config.admin.trust_file)?;
-        Ok(Self { node, below, operators, rules: registry::rules(&config.registry)? })
+        let rules = registry::rules(&config.registry)?;
+        let members = config.members.as_ref();
+        let members = members.map(|it| Members::load(mesh.domain(), &it.trust_file));
+        let members = members.transpose().map_err(NodeError::from)?;
+        Ok(Self { node, below, operators, rules, members })
     }
 }
 
@@ -110,11 +116,12 @@ impl Bound {
         let Config { registry, directory, mesh, .. } = &config;
         let opened = Opened::read(registry, directory, mesh.domain()).await?;
         let Opened { kept, directory, head_written } = opened;
-        let Loaded { node, below, operators, rules } = Loaded::read(&config, directory)?;
+        let Loaded { node, below, operators, rules, members } = Loaded::read(&config, directory)?;
         let lower = Lower::bind(&node, config.listen.mesh, below, Admit::CentreListener).await?;
         let operators = Operators::bind(config.admin.listen, Some(operators)).await?;
         node.texts.set(Arc::new(Descriptions::new(node.clone(), kept.store())));
-        let registry = Registry::new(Desk::new(node.clone(), kept.store(), rules, head_written));
+        let desk = Desk::new(node.clone(), kept.store(), (rules, members), head_written);
+        let registry = Registry::new(desk);
         Ok(Self { node, lower, operators, registry, kept, grace: config.drain.grace() })
     }
 

@@ -204,11 +204,11 @@ async fn execute(args: Args, variable: Option<OsString>) -> Result<Told, CmdErro
         Command::Registry(command) => keeping::registry(load, command, output).await,
         Command::Get(args) => registry::get(&load()?, args, output).await,
         Command::Describe(args) => registry::describe(&load()?, args, output).await,
+        Command::Agreement(command) => agreement::run(command, load, output).await,
         Command::Service(command) => match service::check_files(&command, output).await {
             Some(told) => told,
             None => service::run(&load()?, &nodes, command, output).await,
         },
-        Command::Agreement(command) => agreement::run(command, load, output).await,
         Command::Access(Access::Check(args)) => access::check(&load()?, &nodes, args, output).await,
         Command::Pki(Pki::Create { mesh, domain, clusters, dir }) => {
             pki::create(&dir, Wanted { mesh, domain, clusters }, output)

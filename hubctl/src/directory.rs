@@ -2,8 +2,8 @@
 //!
 //! The source is TOML: `epoch` and `revision` at the top, the section `[mesh]` as in every
 //! configuration, then `[[clusters]]`, `[[agencies]]`, `[[systems]]`, `[[services]]`,
-//! `[[agreements]]` with `[terms]`, and `[[link_keys]]`. What a registry is given has the same arrays
-//! without the header, in one file or in many below a folder.
+//! `[[agreements]]` with `[terms]`, and `[[link_keys]]`. What a registry is given has the same
+//! arrays without the header, in one file or in many below a folder.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,6 @@ pub(crate) use self::change::{Change, change};
 pub(crate) use self::describe::{DescribeArgs, describe};
 pub(crate) use self::json::value;
 pub(crate) use self::list::{GetArgs, get};
-pub(crate) use self::propose::propose;
 pub(crate) use self::remove::{RemoveArgs, remove};
 use crate::client::{AskError, ConnectError, NodeClient, Unanswered};
 use crate::config::Config;

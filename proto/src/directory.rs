@@ -128,13 +128,6 @@ mod tests {
             { id = "pay", kind = "submission", method = "POST", path = "/{id}/payments" },
         ]
 
-        [[permissions]]
-        id = "tax-debts"
-        consumer = "ir/gov/tax/persons"
-        service = "ir/gov/tax/debts/debt.v1"
-        operations = ["get"]
-        purposes = ["licence"]
-
         [[link_keys]]
         node = "hub.economy.mesh.ir"
         spki_sha256 = "abababababababababababababababababababababababababababababababab"

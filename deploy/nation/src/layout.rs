@@ -78,10 +78,10 @@ pub enum LayoutError {
     Pki(#[from] PkiError),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    #[error("the registry cannot be laid out")]
-    Registry(#[from] LayError),
     #[error("nobody can sign the agreement {title}: an agency of it is not in the plan")]
     Unsigned { title: String },
+    #[error("the registry cannot be laid out")]
+    Registry(#[from] LayError),
     #[error("the plan has an agent for {system}, which is not among its systems")]
     NoSystem { system: String },
 }
@@ -136,8 +136,8 @@ pub fn lay_out(plan: &Plan, dir: &Path, log: &str) -> Result<Layout, LayoutError
     Ok(layout)
 }
 
-/// Officers of the secretariat, of the centre and of all agencies, with their keys below `officers`:
-/// on this machine one person is all of them.
+/// Officers of the secretariat, of the centre and of all agencies, with their keys below
+/// `officers`: on this machine one person is all of them.
 fn offices(
     plan: &Plan,
     (dir, pki): (&Path, &LocalPki),
@@ -204,11 +204,6 @@ impl Layout {
         self.nodes.iter().find(|node| node.name.to_string() == name)
     }
 
-    /// The registry, which the centre keeps.
-    pub fn registry_file(&self) -> PathBuf {
-        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
-    }
-
     /// The directory of the officer of an office: `secretariat`, `centre`, or an agency's address.
     pub fn officer(&self, office: &str) -> PathBuf {
         self.dir.join("officers").join(office)
@@ -217,6 +212,11 @@ impl Layout {
     /// The members authority, which certified the officers.
     pub fn members_trust(&self) -> PathBuf {
         self.pki.join("members").join("ca.pem")
+    }
+
+    /// The registry, which the centre keeps.
+    pub fn registry_file(&self) -> PathBuf {
+        self.dir.join("nodes").join(NodeName::Centre.to_string()).join("registry.redb")
     }
 
     fn lay_registry(
@@ -289,6 +289,9 @@ impl Layout {
         line(format!("\n[admin]\nlisten = \"{}\"", node.admin));
         if node.name.listens() {
             line(format!("trust_file = {:?}", pki.ca_file(&Subtree::Operators)));
+        }
+        if node.name == NodeName::Centre {
+            line(format!("\n[members]\ntrust_file = {:?}", self.members_trust()));
         }
         line(format!("\n[log]\n{log}"));
         text.push_str(&self.backends(plan, &node.name));

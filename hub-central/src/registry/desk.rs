@@ -14,6 +14,7 @@ use mesh_proto::registry::{Decide, read_body, write_change_set};
 use mesh_proto::wire::registry::v1 as wire;
 use mesh_registry::{digest, layout};
 use mesh_rt::exit::sentence;
+use mesh_rt::members::Members;
 use mesh_store::{Commit, CommitError, Guard, Store, StoreError, StoreRevision, Write};
 use prost::Message as _;
 use tokio::sync::Mutex;
@@ -29,6 +30,8 @@ pub(crate) struct Desk {
     pub(super) node: Node,
     pub(super) store: Arc<dyn Store>,
     pub(super) rules: Rules,
+    /// Whose officers sign agreements; without it no agreement is taken.
+    pub(super) members: Option<Members>,
     pub(super) descriptions: Descriptions,
     /// Held from the look at what is there until the change is made.
     pub(super) standing: Arc<Mutex<Standing>>,
@@ -54,12 +57,12 @@ impl Desk {
     pub(crate) fn new(
         node: Node,
         store: Arc<dyn Store>,
-        rules: Rules,
+        (rules, members): (Rules, Option<Members>),
         head_written: StoreRevision,
     ) -> Self {
         let standing = Arc::new(Mutex::new(Standing { head_written, uncertain: None }));
         let descriptions = Descriptions::new(node.clone(), Arc::clone(&store));
-        Self { node, store, rules, descriptions, standing }
+        Self { node, store, rules, members, descriptions, standing }
     }
 
     /// Reads what `author` proposes, and sees that it is the author's own.

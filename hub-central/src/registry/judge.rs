@@ -1,8 +1,10 @@
 //! May a change set be made as things are? Are its objects what its author saw, and would all fit?
 
 use mesh_core::change_set::{ChangeSet, State};
-use mesh_core::directory::change::{Change, Key};
+use mesh_core::directory::Directory;
+use mesh_core::directory::change::{Change, Key, ObjectKind};
 use mesh_core::reason::{Problem, Reason};
+use mesh_core::time::UnixMs;
 use mesh_node::directory::{NotTaken, Prepared};
 use mesh_registry::{digest, layout};
 use mesh_rt::exit::sentence;
@@ -35,6 +37,7 @@ impl Desk {
         }
         let changes = set.body.changes.iter().map(|written| written.change.clone());
         let changes: Vec<Change> = changes.collect();
+        self.judge_agreements(&directory, &changes).map_err(Judged::Unfit)?;
         standards::check(&self.node, &self.descriptions, &changes).await.map_err(|unkept| {
             match unkept {
                 Unkept::Rules(why) => Judged::Unfit(why),
@@ -46,6 +49,18 @@ impl Desk {
             NotTaken::TooLarge { .. } => Judged::TooLarge(sentence(&why)),
             why => Judged::Unfit(sentence(&why)),
         })
+    }
+
+    /// Agreements change by signed steps of their parties alone.
+    fn judge_agreements(&self, directory: &Directory, changes: &[Change]) -> Result<(), String> {
+        let is_one = |change: &Change| change.key().kind() == ObjectKind::Agreement;
+        let Some(change) = changes.iter().find(|change| is_one(change)) else { return Ok(()) };
+        let members = self.members.as_ref().ok_or_else(|| {
+            let key = change.key();
+            format!("{key}: the centre cannot check signatures, [members] names no trust_file")
+        })?;
+        let now = UnixMs(self.node.clock.unix_ms());
+        members.judge(directory, changes, now).map_err(|why| why.to_string())
     }
 
     pub(super) fn refused(&self, set: &ChangeSet, judged: &Judged) -> Problem {

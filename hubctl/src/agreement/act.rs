@@ -40,8 +40,6 @@ struct Done {
     words: String,
     /// Where it is: a file, else the registry.
     file: Option<PathBuf>,
-    /// What is not made before others approve.
-    change_sets_waiting: Vec<String>,
 }
 
 /// Why an officer cannot do it.
@@ -61,7 +59,7 @@ pub(super) async fn act(
     load: impl Fn() -> Result<Config, CmdError>,
     format: Format,
 ) -> Result<Told, CmdError> {
-    let mut all = Vec::new();
+    let (mut all, mut sets) = (Vec::new(), Vec::new());
     for name in &args.agreements {
         let found = file::find(name, &load).await?;
         let done = match found.place {
@@ -72,11 +70,16 @@ pub(super) async fn act(
                 file::replace(&file, &after).map_err(CmdError::failure)?;
                 done(&after, &after.state(&around), (deed, party), Some(file))
             }
-            Place::Registry => in_registry(&load()?, &found.agreement, deed, &args).await?,
+            Place::Registry => {
+                let (done, made) = in_registry(&load()?, &found.agreement, deed, &args).await?;
+                sets.push(made);
+                done
+            }
         };
         all.push(done);
     }
-    Ok(Told::new(format, &all, |all| all.iter().map(told).collect()))
+    let told = Told::new(format, &all, |all| all.iter().map(told).collect());
+    Ok(sets.into_iter().fold(told, |told, made| submit::both(told, made, format)))
 }
 
 async fn in_registry(
@@ -84,7 +87,7 @@ async fn in_registry(
     agreement: &Agreement,
     deed: Deed,
     args: &ActArgs,
-) -> Result<Done, CmdError> {
+) -> Result<(Done, Told), CmdError> {
     let centre = centre(config).map_err(CmdError::usage)?;
     let registry = Registry::read(&centre).await.map_err(CmdError::failure)?;
     let directory = registry.directory()?;
@@ -92,9 +95,9 @@ async fn in_registry(
     let (after, party) = step(agreement, &around, deed, args)?;
     let change = Change::Put(Object::Agreement(after.clone()));
     let reason = format!("{party}: {deed} {}", args.reason);
-    let waiting = submit::commit(&centre, &registry, vec![change], reason.trim()).await?;
-    let done = done(&after, &after.state(&around), (deed, party), None);
-    Ok(Done { change_sets_waiting: waiting, ..done })
+    let state = after.state(&around);
+    let made = submit::commit(config, (&centre, &registry), vec![change], reason.trim()).await?;
+    Ok((done(&after, &state, (deed, party), None), made))
 }
 
 /// The agreement after the act. Judged here already, so that nobody signs in vain.
@@ -138,14 +141,12 @@ fn done(
         state: state.name(),
         words: state.words(),
         file,
-        change_sets_waiting: Vec::new(),
     }
 }
 
 fn told(done: &Done) -> String {
-    let Done { id, deed, party, words, file, change_sets_waiting, .. } = done;
+    let Done { id, deed, party, words, file, .. } = done;
     let place = file.as_ref().map_or("registry".into(), |file| file.display().to_string());
     let id = &id[..16];
-    let waiting = submit::waiting_text(change_sets_waiting);
-    format!("{party} {deed} {id} ({place}): {words}\n{waiting}")
+    format!("{party} {deed} {id} ({place}): {words}\n")
 }

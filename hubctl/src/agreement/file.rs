@@ -68,8 +68,8 @@ pub(super) fn alone(agreement: &Agreement) -> State {
     agreement.state(&around_alone(agreement, &BTreeSet::clone(&agreement.terms().attributes)))
 }
 
-/// What surrounds an agreement of which nothing else is known. The consumer counts as what the terms
-/// want it to be: only the registry knows.
+/// What surrounds an agreement of which nothing else is known. The consumer counts as what the
+/// terms want it to be: only the registry knows.
 pub(super) fn around_alone<'a>(
     _agreement: &Agreement,
     attributes: &'a BTreeSet<mesh_core::directory::Attribute>,

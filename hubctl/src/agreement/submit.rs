@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use mesh_core::agreement::{Agreement, Refused};
-use mesh_core::change_set::State;
 use mesh_core::directory::change::{Change, Object};
 use mesh_rt::exit::CmdError;
 use serde::Serialize;
@@ -12,7 +11,7 @@ use super::{file, now};
 use crate::client::NodeClient;
 use crate::config::Config;
 use crate::output::{Columns, Format, Told};
-use crate::registry::{self, Registry, centre};
+use crate::registry::{self, Making, Registry, centre};
 
 #[derive(Debug, Serialize)]
 struct Submitted {
@@ -22,13 +21,6 @@ struct Submitted {
     added: usize,
     state: &'static str,
     words: String,
-}
-
-#[derive(Debug, Serialize)]
-struct HandedIn {
-    agreements: Vec<Submitted>,
-    /// What is not made before others approve.
-    change_sets_waiting: Vec<String>,
 }
 
 /// A file that the registry would refuse.
@@ -66,18 +58,19 @@ pub(super) async fn submit(
             changes.push(Change::Put(Object::Agreement(after)));
         }
     }
-    let change_sets_waiting = commit(&centre, &registry, changes, reason).await?;
-    let handed_in = HandedIn { agreements: all, change_sets_waiting };
-    Ok(Told::new(format, &handed_in, |HandedIn { agreements, change_sets_waiting }| {
+    let made = commit(config, (&centre, &registry), changes, reason).await?;
+    let told = Told::new(format, &all, |all| {
         let mut columns = Columns::new(&["AGREEMENT", "NEW ACTS", "STATE"]).numbers(&[1]);
-        for Submitted { id, added, words, .. } in agreements {
+        for Submitted { id, added, words, .. } in all {
             columns.row(&[id[..16].into(), added.to_string(), words.clone()]);
         }
-        columns.text() + &waiting_text(change_sets_waiting)
-    }))
+        columns.text()
+    });
+    Ok(both(told, made, format))
 }
 
-/// What the registry has, with the acts of `offered` that it lacks: officers may have signed copies.
+/// What the registry has, with the acts of `offered` that it lacks: officers may have signed
+/// copies.
 fn join(
     old: Option<&Agreement>,
     offered: &Agreement,
@@ -88,20 +81,23 @@ fn join(
     new.fold(Ok(old.clone()), |after, act| after?.step(act, around))
 }
 
-/// Proposes on what was read. The ids of the change sets that wait for approvals.
+/// Proposes the changes of what was read, as a change set, and waits until the nodes have it.
 pub(super) async fn commit(
-    centre: &NodeClient,
-    registry: &Registry,
+    config: &Config,
+    centre_and_registry: (&NodeClient, &Registry),
     changes: Vec<Change>,
     reason: &str,
-) -> Result<Vec<String>, CmdError> {
-    let sets = registry::propose(centre, registry, changes, reason).await?;
-    let waiting = sets.iter().filter(|set| set.state == State::Proposed);
-    Ok(waiting.map(|set| set.id.to_string()).collect())
+) -> Result<Told, CmdError> {
+    let (no_wait, dry_run, lost) = (changes.is_empty(), false, Vec::new());
+    let making = Making { reason, dry_run, no_wait, unmentioned: 0, lost };
+    registry::make(config, centre_and_registry, changes, making, Format::Table).await
 }
 
-/// What to do about change sets that wait, a line each.
-pub(super) fn waiting_text(waiting: &[String]) -> String {
-    let line = |id: &String| format!("change set {id} waits: hubctl change approve {id}\n");
-    waiting.iter().map(line).collect()
+/// What was done, and for eyes what came of the change set.
+pub(super) fn both(told: Told, made: Told, format: Format) -> Told {
+    let text = match format {
+        Format::Table => format!("{}\n{}", told.text, made.text),
+        Format::Json => told.text,
+    };
+    Told { text, complaint: made.complaint }
 }

@@ -71,11 +71,11 @@ fn a_snapshot_shows_what_was_written() {
     let want = "\
 mesh ir (mesh.ir) at 1.7
 
-CLUSTERS  AGENCIES  SYSTEMS  SERVICES  PERMISSIONS  LINK KEYS
-       1         1        2         1            1          1
+CLUSTERS  AGENCIES  SYSTEMS  SERVICES  AGREEMENTS  LINK KEYS
+       1         1        2         1           1          1
 
-PERMISSION  CONSUMER            SERVICE                   OPERATIONS  PURPOSES
-tax-debts   ir/gov/tax/persons  ir/gov/tax/debts/debt.v1  get, pay    licence
+AGREEMENT  CONSUMER            SERVICE                   OPERATIONS  PURPOSES
+tax-debts  ir/gov/tax/persons  ir/gov/tax/debts/debt.v1  get, pay    licence
 ";
     assert_eq!(table(&contents), want);
 }
@@ -93,8 +93,8 @@ fn says_which_line_to_change() {
          "12: unknown field `hubs`, expected one of `id`, `name_fa`, `name_en`, `hub`, \
           `intra_cluster`"),
         ("[[link_keys]]", "[[keys]]",
-         "42: unknown field `keys`, expected one of `clusters`, `agencies`, `systems`, `services`, \
-          `terms`, `agreements`, `link_keys`"),
+         "48: unknown field `keys`, expected one of `clusters`, `agencies`, `systems`, `services`, \
+          `terms`, `agreements`, `link_keys`, `directory_keys`"),
         ("[[agencies]]", twice,
          "14: cluster economy is there twice, first at ir.toml:8"),
         ("address = \"ir/gov/tax\"\n", "address = \"ir/gov/toll\"\n",
@@ -104,11 +104,8 @@ fn says_which_line_to_change() {
           centre"),
         ("id = \"pay\"", "id = \"get\"",
          "27: operation get of ir/gov/tax/debts/debt.v1 is there twice"),
-        ("\"pay\", \"get\"", "\"erase\"",
-         "35: agreement operation erase of ir/gov/tax/debts/debt.v1, which is \
-          not in the directory"),
         ("hub.economy.mesh.ir", "hub.economy.evil.ir",
-         "42: link key of hub.economy.evil.ir: \"hub.economy.evil.ir\" is not below the mesh \
+         "48: link key of hub.economy.evil.ir: \"hub.economy.evil.ir\" is not below the mesh \
           domain mesh.ir"),
     ];
     for (from, to, want) in cases {
@@ -116,6 +113,11 @@ fn says_which_line_to_change() {
         let message = read(&SOURCE.replacen(from, to, 1)).expect_err(want);
         assert_eq!(message, format!("ir.toml:{want}"), "{from:?} → {to:?}");
     }
+    // An agreement is named by its id, which is that of its bytes.
+    let message = read(&SOURCE.replacen("\"pay\", \"get\"", "\"erase\"", 1)).unwrap_err();
+    let names = "names operation erase of ir/gov/tax/debts/debt.v1, which is not in the directory";
+    assert!(message.starts_with("ir.toml:35: agreement "), "{message}");
+    assert!(message.ends_with(names), "{message}");
 }
 
 #[test]

@@ -82,7 +82,6 @@ fn array(kind: ObjectKind) -> Option<&'static str> {
         ObjectKind::Agency => Some("agencies"),
         ObjectKind::System => Some("systems"),
         ObjectKind::Service => Some("services"),
-        ObjectKind::Permission => Some("permissions"),
         ObjectKind::LinkKey => Some("link_keys"),
         ObjectKind::Agreement | ObjectKind::DirectoryKey => None,
     }

@@ -80,7 +80,7 @@ fn fields_of(object: &Object) -> Map<String, Value> {
 
 fn own_names(key: &Key) -> &'static [&'static str] {
     match key {
-        Key::Cluster(_) | Key::Permission(_) | Key::Agreement(_) => &["id"],
+        Key::Cluster(_) | Key::Agreement(_) => &["id"],
         Key::Agency(_) | Key::System(_) | Key::Service(_) => &["address"],
         Key::LinkKey(..) => &["node", "spki_sha256"],
         Key::DirectoryKey(_) => &["public_key"],

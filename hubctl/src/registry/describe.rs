@@ -91,7 +91,7 @@ impl Surroundings<'_> {
             Object::Agency(agency) => self.agency(agency),
             Object::System(system) => self.system(system),
             Object::Service(service) => self.service(service),
-            Object::Permission(_) | Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
+            Object::DirectoryKey(_) => (Vec::new(), Vec::new()),
             Object::Agreement(agreement) => self.agreement(agreement),
             Object::LinkKey(key) => self.link_key(key),
         }

@@ -12,7 +12,6 @@ pub(crate) fn value(object: &Object) -> Value {
         Object::Agency(agency) => serde_json::to_value(agency),
         Object::System(system) => serde_json::to_value(system),
         Object::Service(service) => serde_json::to_value(service),
-        Object::Permission(given) => serde_json::to_value(given),
         Object::Agreement(agreement) => Ok(agreement::value(agreement)),
         Object::LinkKey(key) => serde_json::to_value(key),
         Object::DirectoryKey(key) => serde_json::to_value(key),

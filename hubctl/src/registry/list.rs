@@ -74,7 +74,6 @@ impl<'r> Counted<'r> {
                 }
                 Object::Cluster(_)
                 | Object::Agency(_)
-                | Object::Permission(_)
                 | Object::LinkKey(_)
                 | Object::DirectoryKey(_) => {}
             }
@@ -132,7 +131,6 @@ fn row(object: &Object, counted: &Counted<'_>) -> Vec<String> {
             service.timeout_ms.to_string(),
             count(&counted.agreements_of_service, &service.address),
         ],
-        Object::Permission(given) => vec![given.id.to_string()],
         Object::Agreement(agreement) => {
             let terms = agreement.terms();
             let parties = (terms.consumer.to_string(), terms.service.to_string());

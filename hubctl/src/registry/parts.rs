@@ -133,8 +133,11 @@ fn bytes_of(change: &Change) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use mesh_core::agreement::terms::{Draft, Quota};
+    use mesh_core::agreement::{Agreement, AgreementId, Terms};
     use mesh_core::directory::Objects;
     use mesh_core::directory::change::{Object, diff};
+    use mesh_core::exchange::Digest;
 
     use super::*;
 
@@ -150,20 +153,33 @@ mod tests {
             "[[agencies]]\naddress = \"ir/gov/tax\"\nname_fa = \"\"\nname_en = \"\"\n",
         );
         for number in 0..systems {
-            let _ = write!(
-                text,
-                "[[systems]]\naddress = \"ir/gov/tax/s{number}\"\n[[permissions]]\n\
-                 id = \"p{number}\"\nconsumer = \"ir/gov/tax/s{number}\"\n\
-                 service = \"ir/gov/tax/s0/debts.v1\"\noperations = [\"{operation}\"]\n\
-                 purposes = [\"care\"]\n"
-            );
+            let _ = write!(text, "[[systems]]\naddress = \"ir/gov/tax/s{number}\"\n");
         }
         let _ = write!(
             text,
             "[[services]]\naddress = \"ir/gov/tax/s0/debts.v1\"\noperations = [\n  \
              {{ id = \"{operation}\", kind = \"inquiry\", method = \"GET\", path = \"/\" }}\n]\n"
         );
-        toml::from_str::<Objects>(&text).unwrap().into_by_key()
+        let mut objects: Objects = toml::from_str(&text).unwrap();
+        objects.agreements = (1..systems).map(|number| agreement(number, operation)).collect();
+        objects.into_by_key()
+    }
+
+    /// Of another operation it is the same agreement here, which no real one is.
+    fn agreement(number: usize, operation: &str) -> Agreement {
+        let consumer = format!("ir/gov/tax/s{number}").parse().unwrap();
+        let draft = Draft {
+            title: "a test".into(),
+            operations: [operation.parse().unwrap()].into(),
+            purposes: [("care".parse().unwrap(), "act 7".into())].into(),
+            granted_fields: ["".parse().unwrap()].into(),
+            quota: Quota { per_second: 1, burst: 1, per_day: 1 },
+            valid_from_unix_ms: 1,
+            valid_until_unix_ms: 2,
+            ..Draft::between(consumer, "ir/gov/tax/s0/debts.v1".parse().unwrap())
+        };
+        let id = AgreementId(Digest([number as u8; 32]));
+        Agreement::proposed(id, operation.as_bytes(), Terms::new(draft).unwrap())
     }
 
     /// Each part is made, and leaves sound objects; together they make `want`.

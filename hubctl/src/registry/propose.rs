@@ -15,7 +15,6 @@ use tokio::time::sleep;
 
 use super::Registry;
 use super::parts::parts;
-use crate::cli::now_ms;
 use crate::client::{AskError, NodeClient, Unanswered};
 
 /// How often one change set is sent, or looked for, before `hubctl` gives up.
@@ -50,18 +49,6 @@ pub(crate) struct Proposed {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: changes are written by operators; name a certificate in the section [operator]")]
 struct NoOperator(Box<mesh_core::node::NodeName>);
-
-/// Proposes `changes` that somebody waits for: the change sets, made or waiting for approvals.
-pub(crate) async fn propose(
-    centre: &NodeClient,
-    registry: &Registry,
-    changes: Vec<Change>,
-    reason: &str,
-) -> Result<Vec<ChangeSet>, CmdError> {
-    let proposal = Proposal::new(centre, registry, changes, reason)?;
-    let proposed = proposal.send(centre, now_ms(), false).await;
-    proposed.stopped.map_or(Ok(proposed.sets), |why| Err(CmdError::failure(why)))
-}
 
 impl Proposal {
     /// `changes` of `registry`, split where they are too many for one change set.

@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_few_go_and_many_are_asked_about() {
         let changes: Vec<Change> = (0..60)
-            .map(|number| Change::Remove(format!("permission/p{number}").parse().unwrap()))
+            .map(|number| Change::Remove(format!("cluster/p{number}").parse().unwrap()))
             .collect();
         for (removed, all, goes) in
             [(0, 0, true), (5, 5, true), (6, 10, false), (6, 60, true), (60, 599, false)]

@@ -75,9 +75,8 @@ fn read(
 /// How many consumers may use a service.
 pub(super) fn users(directory: &Directory, address: &ServiceAddress) -> usize {
     let uses = directory.systems().filter(|system| {
-        let mut permissions = directory.permissions(&system.address, address);
         let mut agreements = directory.agreements(&system.address, address);
-        permissions.next().is_some() || agreements.any(|agreement| agreement.ended().is_none())
+        agreements.any(|agreement| agreement.ended().is_none())
     });
     uses.count()
 }

@@ -123,8 +123,8 @@ impl Agreement {
 }
 
 impl Act {
-    /// The text that is signed: lines that an officer can read, and that begin as no other text does
-    /// that anybody signs in the mesh.
+    /// The text that is signed: lines that an officer can read, and that begin as no other text
+    /// does that anybody signs in the mesh.
     pub fn signed_text(&self, agreement: AgreementId) -> String {
         let Self { deed, party, at_unix_ms, reason, .. } = self;
         format!(

@@ -1,4 +1,4 @@
-//! What every node knows of the mesh: clusters, agencies, systems, services, permissions, keys.
+//! What every node knows of the mesh: clusters, agencies, systems, services, agreements, keys.
 
 pub mod change;
 mod grants;
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::judge::DirectoryError;
 pub use self::whole::{Directory, Unmade};
-use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
+use crate::address::{AgencyAddress, SystemAddress};
 use crate::agreement::Agreement;
 use crate::exchange::{Digest, ParseDigestError};
-use crate::id::{ClusterId, OperationId, PermissionId, PurposeId};
+use crate::id::ClusterId;
 
 pub use crate::service::Service;
 
@@ -80,18 +80,6 @@ pub enum Attribute {
     Counter,
 }
 
-/// Lets one consumer use operations of one service for stated purposes. What no permission names
-/// is denied.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Permission {
-    pub id: PermissionId,
-    pub consumer: SystemAddress,
-    pub service: ServiceAddress,
-    pub operations: BTreeSet<OperationId>,
-    pub purposes: BTreeSet<PurposeId>,
-}
-
 /// The key with which a node may open or accept links; removing it revokes the node's certificate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -127,8 +115,6 @@ pub struct Objects {
     pub systems: Vec<System>,
     #[serde(default)]
     pub services: Vec<Service>,
-    #[serde(default)]
-    pub permissions: Vec<Permission>,
     /// Signed bytes: they have no form as text.
     #[serde(skip)]
     pub agreements: Vec<Agreement>,

@@ -95,11 +95,6 @@ typed_id! {
 }
 
 typed_id! {
-    /// Names one permission of a directory.
-    PermissionId, "permission id", label
-}
-
-typed_id! {
     /// Names one operator, as the certificate of that operator does.
     OperatorId, "operator", label
 }

@@ -1,4 +1,4 @@
-//! Declared operations: which method and path of a service, or which gRPC method, a permission
+//! Declared operations: which method and path of a service, or which gRPC method, an agreement
 //! speaks of.
 
 mod grpc;

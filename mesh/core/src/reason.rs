@@ -107,8 +107,8 @@ reasons! {
     BodyCorrupt = "BODY_CORRUPT", Malformed, HopOperator, None;
 
     // Not allowed.
-    /// No agreement lets this consumer use this operation of this service for this purpose; or there
-    /// is no such service.
+    /// No agreement lets this consumer use this operation of this service for this purpose; or
+    /// there is no such service.
     NotPermitted = "NOT_PERMITTED", Forbidden, Registrar, None;
     /// The consumer has an agreement, which does not name this operation.
     OperationNotPermitted = "OPERATION_NOT_PERMITTED", Forbidden, Parties, None;

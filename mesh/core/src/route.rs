@@ -42,7 +42,7 @@ pub fn at_hub(
     {
         return Err(Reason::SourceMismatch);
     }
-    // Whether a provider exists is nobody's business who has no permission for it.
+    // Whether a provider exists is nobody's business who has no agreement on it.
     let provider_home = directory.home(provider).ok_or(Reason::NotPermitted)?;
     let one_home = directory.home(consumer).as_ref() == Some(&provider_home);
     let stays = one_home && directory.intra_cluster(cluster) == IntraCluster::Local;

@@ -31,6 +31,14 @@ pub struct Admin {
     pub trust_file: PathBuf,
 }
 
+/// `[members]`: whose officers sign agreements.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// The members authority. PEM. Its key is on no machine of the mesh.
+    pub trust_file: PathBuf,
+}
+
 /// `[upper]`: the upper neighbour.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,10 +1,10 @@
 //! Single objects of a directory, their keys and changes: messages to values and back.
 
 use bytes::Bytes;
-use mesh_core::address::{AgencyAddress, SystemAddress};
+use mesh_core::address::AgencyAddress;
 use mesh_core::directory::change::{Change, Object};
 use mesh_core::directory::{
-    Agency, Attribute, Cluster, DirectoryKey, Ed25519Key, IntraCluster, LinkKey, Permission, System,
+    Agency, Attribute, Cluster, DirectoryKey, Ed25519Key, IntraCluster, LinkKey, System,
 };
 
 use super::agreement::{read_agreement, write_agreement};
@@ -24,7 +24,6 @@ pub fn read_object(object: wire::Object) -> Result<Object, Malformed> {
         }
         Kind::System(system) => Object::System(read_system(&system)?),
         Kind::Service(service) => Object::Service(read_service(service)?),
-        Kind::Permission(permission) => Object::Permission(read_permission(&permission)?),
         Kind::LinkKey(key) => {
             let spki_sha256 = digest("link_key.spki_sha256", &key.spki_sha256)?;
             Object::LinkKey(LinkKey { node: key.node, spki_sha256 })
@@ -47,7 +46,6 @@ pub fn write_object(object: &Object) -> wire::Object {
         Object::Agency(agency) => Kind::Agency(write_agency(agency)),
         Object::System(system) => write_system(system),
         Object::Service(service) => Kind::Service(write_service(service)),
-        Object::Permission(permission) => write_permission(permission),
         Object::Agreement(agreement) => Kind::Agreement(write_agreement(agreement)),
         Object::LinkKey(key) => write_link_key(key),
         Object::DirectoryKey(DirectoryKey { public_key }) => {
@@ -110,21 +108,6 @@ fn read_system(system: &wire::System) -> Result<System, Malformed> {
     })
 }
 
-fn read_permission(permission: &wire::Permission) -> Result<Permission, Malformed> {
-    let consumer: SystemAddress = parse("permission.consumer", &permission.consumer)?;
-    let operations = permission.operations.iter();
-    let operations = operations.map(|operation| parse("permission.operations", operation));
-    let purposes = permission.purposes.iter();
-    let purposes = purposes.map(|purpose| parse("permission.purposes", purpose));
-    Ok(Permission {
-        id: parse("permission.id", &permission.id)?,
-        consumer,
-        service: parse("permission.service", &permission.service)?,
-        operations: operations.collect::<Result<_, _>>()?,
-        purposes: purposes.collect::<Result<_, _>>()?,
-    })
-}
-
 fn write_cluster(cluster: &Cluster) -> Kind {
     let intra_cluster = match cluster.intra_cluster {
         IntraCluster::Local => wire::IntraCluster::Local,
@@ -158,16 +141,6 @@ fn write_system(system: &System) -> Kind {
         address: system.address.to_string(),
         cluster: system.cluster.as_ref().map_or(String::new(), ToString::to_string),
         attributes: attributes.collect(),
-    })
-}
-
-fn write_permission(permission: &Permission) -> Kind {
-    Kind::Permission(wire::Permission {
-        id: permission.id.to_string(),
-        consumer: permission.consumer.to_string(),
-        service: permission.service.to_string(),
-        operations: permission.operations.iter().map(ToString::to_string).collect(),
-        purposes: permission.purposes.iter().map(ToString::to_string).collect(),
     })
 }
 

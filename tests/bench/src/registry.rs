@@ -1,6 +1,6 @@
 //! `bench registry`: what a registry of the size of the country costs, on real processes.
 //!
-//! A nation of small size comes up; services and permissions are applied to it; then single changes
+//! A nation of small size comes up; services and agreements are applied to it; then single changes
 //! are told, memory is read, and one node of each kind is killed and started again.
 
 mod generate;
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     services: usize,
     /// Who may use what: pairs of a consumer and a service
     #[arg(long, default_value_t = 50_000)]
-    permissions: usize,
+    agreements: usize,
     /// Decides what is invented
     #[arg(long, default_value_t = 1405)]
     seed: u64,
@@ -73,8 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 
 impl Options {
     fn size(&self) -> Size {
-        let Self { clusters, agencies, services, permissions, seed, .. } = *self;
-        Size { clusters, agencies, services, permissions, seed }
+        let Self { clusters, agencies, services, agreements, seed, .. } = *self;
+        Size { clusters, agencies, services, agreements, seed }
     }
 
     fn rest(&self) -> Duration {

@@ -90,8 +90,8 @@ impl Bed {
         self.hubctl(&[&args, more].concat())
     }
 
-    /// Makes the terms of `entry`, between the tax desk and an agency of care, an agreement in force:
-    /// proposed, signed by all three parties and handed in. Answers its id.
+    /// Makes the terms of `entry`, between the tax desk and an agency of care, an agreement in
+    /// force: proposed, signed by all three parties and handed in. Answers its id.
     pub fn agree(&self, entry: &str) -> String {
         let terms = format!(
             "[terms]\nlegal_basis = \"a test\"\ngranted_fields = [\"\"]\nretention_days = 1\n\

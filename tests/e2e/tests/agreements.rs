@@ -1,5 +1,5 @@
-//! No agreement, no route: proposed, signed, suspended, resumed and revoked while others ask, on real
-//! processes.
+//! No agreement, no route: proposed, signed, suspended, resumed and revoked while others ask, on
+//! real processes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

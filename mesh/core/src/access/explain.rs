@@ -47,7 +47,8 @@ pub enum Rule {
     Service,
     /// The service has such an operation.
     Operation,
-    /// Consumer and provider have agreed on this operation and purpose, and the agreement is in force.
+    /// Consumer and provider have agreed on this operation and purpose, and the agreement is in
+    /// force.
     Agreement,
     /// The service may be used now.
     ServiceState,

@@ -56,7 +56,8 @@ impl MeshDomain {
         }
     }
 
-    /// Reads the DNS name of an officer. Exact, and told from an agency's by the number of its parts.
+    /// Reads the DNS name of an officer. Exact, and told from an agency's by the number of its
+    /// parts.
     pub fn parse_officer(&self, name: &str) -> Result<Officer, ParseNodeError> {
         let members = self.subtree(&Subtree::Members);
         let shown = || name.chars().take(crate::node::DNS_NAME_BYTES_MAX).collect::<String>();

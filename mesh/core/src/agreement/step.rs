@@ -113,8 +113,8 @@ impl Agreement {
     }
 }
 
-/// Judges that the registry puts `new` in the place of `old`, which has the same id: it must be made
-/// of `old` by steps. Gives the acts that are new, whose signatures are to be checked.
+/// Judges that the registry puts `new` in the place of `old`, which has the same id: it must be
+/// made of `old` by steps. Gives the acts that are new, whose signatures are to be checked.
 pub fn follow<'n>(
     old: Option<&Agreement>,
     new: &'n Agreement,

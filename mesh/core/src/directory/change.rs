@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::{
-    Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
-};
+use super::{Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Service, System};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::Digest;
-use crate::id::{ClusterId, PermissionId};
+use crate::id::ClusterId;
 
 /// Changes that are committed together at most.
 pub const CHANGES_MAX: usize = 90;
@@ -23,7 +21,6 @@ pub enum Key {
     Agency(AgencyAddress),
     System(SystemAddress),
     Service(ServiceAddress),
-    Permission(PermissionId),
     Agreement(AgreementId),
     /// Full DNS name of the node, then the key's digest.
     LinkKey(String, Digest),
@@ -37,7 +34,6 @@ pub enum Object {
     Agency(Agency),
     System(System),
     Service(Service),
-    Permission(Permission),
     Agreement(Agreement),
     LinkKey(LinkKey),
     DirectoryKey(DirectoryKey),
@@ -50,7 +46,6 @@ pub enum ObjectKind {
     Agency,
     System,
     Service,
-    Permission,
     Agreement,
     LinkKey,
     DirectoryKey,
@@ -135,7 +130,6 @@ impl Object {
             Self::Agency(agency) => Key::Agency(agency.address.clone()),
             Self::System(system) => Key::System(system.address.clone()),
             Self::Service(service) => Key::Service(service.address.clone()),
-            Self::Permission(given) => Key::Permission(given.id.clone()),
             Self::Agreement(agreement) => Key::Agreement(agreement.id()),
             Self::LinkKey(LinkKey { node, spki_sha256 }) => {
                 Key::LinkKey(node.clone(), *spki_sha256)
@@ -152,7 +146,6 @@ impl From<Objects> for Vec<Object> {
             agencies,
             systems,
             services,
-            permissions,
             agreements,
             link_keys,
             directory_keys,
@@ -161,7 +154,6 @@ impl From<Objects> for Vec<Object> {
             .chain(agencies.into_iter().map(Object::Agency))
             .chain(systems.into_iter().map(Object::System))
             .chain(services.into_iter().map(Object::Service))
-            .chain(permissions.into_iter().map(Object::Permission))
             .chain(agreements.into_iter().map(Object::Agreement))
             .chain(link_keys.into_iter().map(Object::LinkKey))
             .chain(directory_keys.into_iter().map(Object::DirectoryKey))
@@ -178,7 +170,6 @@ impl FromIterator<Object> for Objects {
                 Object::Agency(agency) => objects.agencies.push(agency),
                 Object::System(system) => objects.systems.push(system),
                 Object::Service(service) => objects.services.push(service),
-                Object::Permission(given) => objects.permissions.push(given),
                 Object::Agreement(agreement) => objects.agreements.push(agreement),
                 Object::LinkKey(key) => objects.link_keys.push(key),
                 Object::DirectoryKey(key) => objects.directory_keys.push(key),
@@ -197,12 +188,11 @@ impl Objects {
 }
 
 impl ObjectKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Cluster,
         Self::Agency,
         Self::System,
         Self::Service,
-        Self::Permission,
         Self::Agreement,
         Self::LinkKey,
         Self::DirectoryKey,
@@ -215,7 +205,6 @@ impl ObjectKind {
             Self::Agency => "agency",
             Self::System => "system",
             Self::Service => "service",
-            Self::Permission => "permission",
             Self::Agreement => "agreement",
             Self::LinkKey => "link-key",
             Self::DirectoryKey => "directory-key",
@@ -230,7 +219,6 @@ impl Key {
             Self::Agency(_) => ObjectKind::Agency,
             Self::System(_) => ObjectKind::System,
             Self::Service(_) => ObjectKind::Service,
-            Self::Permission(_) => ObjectKind::Permission,
             Self::Agreement(_) => ObjectKind::Agreement,
             Self::LinkKey(..) => ObjectKind::LinkKey,
             Self::DirectoryKey(_) => ObjectKind::DirectoryKey,
@@ -244,7 +232,6 @@ impl Key {
             Self::Agency(address) => address.to_string(),
             Self::System(address) => address.to_string(),
             Self::Service(address) => address.to_string(),
-            Self::Permission(id) => id.to_string(),
             Self::Agreement(id) => id.to_string(),
             Self::LinkKey(node, digest) => format!("{node}/{digest}"),
             Self::DirectoryKey(key) => key.to_string(),
@@ -287,7 +274,6 @@ impl Key {
             ObjectKind::Agency => read(name).map(Self::Agency),
             ObjectKind::System => read(name).map(Self::System),
             ObjectKind::Service => read(name).map(Self::Service),
-            ObjectKind::Permission => read(name).map(Self::Permission),
             ObjectKind::Agreement => read(name).map(Self::Agreement),
             ObjectKind::LinkKey => {
                 let (node, digest) =

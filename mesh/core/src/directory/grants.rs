@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Permission;
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::{Agreement, AgreementId};
-use crate::id::{OperationId, PermissionId};
+use crate::id::OperationId;
 use crate::sorted::{Order, Sorted};
 
 /// Something that lets a consumer use operations of a service.
@@ -193,32 +192,6 @@ impl<G: Grant> Default for Grants<G> {
             by_service: Sorted::default(),
             binding: Sorted::default(),
         }
-    }
-}
-
-impl Grant for Permission {
-    type Id<'g> = &'g PermissionId;
-
-    const KIND: &'static str = "permission";
-
-    fn id(&self) -> &PermissionId {
-        &self.id
-    }
-
-    fn consumer(&self) -> &SystemAddress {
-        &self.consumer
-    }
-
-    fn service(&self) -> &ServiceAddress {
-        &self.service
-    }
-
-    fn operations(&self) -> &BTreeSet<OperationId> {
-        &self.operations
-    }
-
-    fn binds(&self) -> bool {
-        true
     }
 }
 

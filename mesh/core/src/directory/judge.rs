@@ -47,14 +47,6 @@ impl Judge<'_> {
                 self.service(service)?;
                 self.still_declares(service)
             }
-            Object::Permission(given) => {
-                // An empty list must never be read as "all of them".
-                if given.operations.is_empty() || given.purposes.is_empty() {
-                    let why = "it needs at least one operation and one purpose";
-                    return Err(unfit("permission", &given.id, why.into()));
-                }
-                self.grant(given)
-            }
             Object::Agreement(agreement) => self.grant(agreement),
             // They name no object, and no rule hangs on what is in them.
             Object::Cluster(_) | Object::LinkKey(_) | Object::DirectoryKey(_) => Ok(()),
@@ -73,16 +65,12 @@ impl Judge<'_> {
                 if let Some(service) = self.after.services_below(address).next() {
                     return Err(missing("service", &service.address, address));
                 }
-                unnamed(self.after.permissions.binding_to(address).next(), address)?;
                 unnamed(self.after.agreements.binding_to(address).next(), address)
             }
             Key::Service(address) => {
-                unnamed(self.after.permissions.binding_for(address).next(), address)?;
                 unnamed(self.after.agreements.binding_for(address).next(), address)
             }
-            Key::Permission(_) | Key::Agreement(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => {
-                Ok(())
-            }
+            Key::Agreement(_) | Key::LinkKey(..) | Key::DirectoryKey(_) => Ok(()),
         }
     }
 
@@ -146,8 +134,7 @@ impl Judge<'_> {
         if before.is_none_or(|before| dropped(before, service).next().is_none()) {
             return Ok(());
         }
-        let Tables { permissions, agreements, .. } = self.after;
-        permissions.binding_for(&service.address).try_for_each(|given| self.grant(given))?;
+        let Tables { agreements, .. } = self.after;
         agreements.binding_for(&service.address).try_for_each(|given| self.grant(given))
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::agreement::terms::{Draft, Quota};
 use crate::agreement::{Act, Agreement, AgreementId, Deed, Party, Terms};
 use crate::exchange::DirectoryPosition;
+use crate::id::OperationId;
 use crate::node::NodeName;
 use crate::operation::{Operation, OperationKind};
 
@@ -74,14 +75,7 @@ fn object(dice: &mut Dice) -> Object {
             });
             Object::Service(Service::new(parsed(&service(dice)), operations.collect()))
         }
-        5 => Object::Permission(Permission {
-            id: parsed(&format!("p{}", dice.below(4))),
-            consumer: parsed(&system(dice)),
-            service: parsed(&service(dice)),
-            operations: operations(dice),
-            purposes: [parsed("licence")].into(),
-        }),
-        6 => Object::Agreement(agreement(dice)),
+        5 | 6 => Object::Agreement(agreement(dice)),
         7 => {
             let node = match dice.below(4) {
                 0 => "hub.c0.mesh.ir".into(),

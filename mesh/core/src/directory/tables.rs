@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use super::change::{Change, ChangeError, Key, Object};
 use super::grants::Grants;
-use super::{
-    Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Permission, Service, System,
-};
+use super::{Agency, Cluster, DirectoryKey, Ed25519Key, LinkKey, Objects, Service, System};
 use crate::address::{AgencyAddress, ServiceAddress, SystemAddress};
 use crate::agreement::Agreement;
 use crate::exchange::Digest;
@@ -50,7 +48,6 @@ pub(super) struct Tables {
     pub(super) systems: Sorted<Systems>,
     by_cluster: Sorted<ByCluster>,
     pub(super) services: Sorted<Services>,
-    pub(super) permissions: Grants<Permission>,
     pub(super) agreements: Grants<Agreement>,
     pub(super) link_keys: Sorted<LinkKeys>,
     pub(super) directory_keys: Sorted<Natural<Ed25519Key>>,
@@ -77,7 +74,6 @@ impl Tables {
                 old.is_some()
             }
             Object::Service(service) => self.services.insert(Arc::new(service)).is_some(),
-            Object::Permission(given) => self.permissions.insert(given),
             Object::Agreement(agreement) => self.agreements.insert(agreement),
             Object::LinkKey(LinkKey { node, spki_sha256 }) => {
                 let node = mesh.parse_node(&node)?;
@@ -101,7 +97,6 @@ impl Tables {
                 old.is_some()
             }
             Key::Service(address) => self.services.remove(|it| it.address.cmp(address)).is_some(),
-            Key::Permission(id) => self.permissions.remove(|it| it.id.cmp(id)),
             Key::Agreement(id) => self.agreements.remove(|it| it.id().cmp(id)),
             Key::LinkKey(node, digest) => mesh.parse_node(node).is_ok_and(|node| {
                 let wanted = (&node, digest);
@@ -122,9 +117,6 @@ impl Tables {
             }
             Key::System(address) => Object::System(self.system(address)?.clone()),
             Key::Service(address) => Object::Service(self.service(address)?.clone()),
-            Key::Permission(id) => {
-                Object::Permission(self.permissions.find(|it| it.id.cmp(id))?.clone())
-            }
             Key::Agreement(id) => {
                 Object::Agreement(self.agreements.find(|it| it.id().cmp(id))?.clone())
             }
@@ -187,7 +179,7 @@ impl Tables {
 
     /// May any system of `agency` use some of `service`?
     pub(super) fn uses(&self, agency: &AgencyAddress, service: &ServiceAddress) -> bool {
-        self.permissions.any_of(agency, service) || self.agreements.any_of(agency, service)
+        self.agreements.any_of(agency, service)
     }
 
     /// The agencies that may use some of `service`.
@@ -195,7 +187,7 @@ impl Tables {
         &'s self,
         service: &ServiceAddress,
     ) -> impl Iterator<Item = &'s AgencyAddress> {
-        self.permissions.agencies_of(service).chain(self.agreements.agencies_of(service))
+        self.agreements.agencies_of(service)
     }
 
     /// Everything, in the order of keys.
@@ -214,7 +206,6 @@ impl Tables {
             agencies: copies(&self.agencies),
             systems: copies(&self.systems),
             services: copies(&self.services),
-            permissions: self.permissions.iter().cloned().collect(),
             agreements: self.agreements.iter().cloned().collect(),
             link_keys: link_keys.collect(),
             directory_keys: directory_keys.collect(),

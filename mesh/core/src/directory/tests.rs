@@ -61,7 +61,6 @@ pub(crate) fn sample() -> Objects {
             service("ir/gov/care/cards/card.v1"),
             service("ir/gov/tax/persons/identity.v1"),
         ],
-        permissions: Vec::new(),
         agreements: vec![
             agreement("local", "ir/gov/tax/desk", "ir/gov/tax/debts/debt.v1"),
             agreement("across", "ir/gov/tax/desk", "ir/gov/care/cards/card.v1"),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::change::{Change, ChangeError, Key, Object};
 use super::judge::{DirectoryError, Judge, unfit};
 use super::tables::{Misfit, Tables};
-use super::{Attribute, Cluster, IntraCluster, Objects, Permission, Service, System};
+use super::{Attribute, Cluster, IntraCluster, Objects, Service, System};
 use crate::address::{ServiceAddress, SystemAddress};
 use crate::agreement::{Agreement, AgreementId};
 use crate::exchange::{Digest, DirectoryPosition};
@@ -118,15 +118,6 @@ impl Directory {
 
     pub fn service(&self, address: &ServiceAddress) -> Option<&Service> {
         self.tables.service(address)
-    }
-
-    /// The permissions that `consumer` has for `service`.
-    pub fn permissions<'d>(
-        &'d self,
-        consumer: &SystemAddress,
-        service: &ServiceAddress,
-    ) -> impl Iterator<Item = &'d Permission> {
-        self.tables.permissions.between(consumer, service)
     }
 
     /// The agreements between `consumer` and `service`, whatever their state.

@@ -2,11 +2,13 @@
 //! nobody signed reaches nobody.
 
 use bytes::Bytes;
+use mesh_core::agreement::terms::{Draft, Quota};
+use mesh_core::agreement::{Agreement, Terms};
 use mesh_core::directory::change::{Change, Key, Object};
 use mesh_core::directory::history::Untakeable;
 use mesh_core::directory::{DirectoryKey, Objects};
 use mesh_core::node::MeshDomain;
-use mesh_proto::directory::{read_entry, write_entry};
+use mesh_proto::directory::{read_entry, write_entry, write_terms};
 use mesh_proto::wire::directory::v1::FeedEvent;
 use mesh_proto::wire::directory::v1::feed_event::Kind;
 
@@ -83,15 +85,29 @@ fn node(node: &str) -> LiveDirectory {
     LiveDirectory::following(name(node), mesh(), keys())
 }
 
-/// A permission to use `service` of the health cluster.
-fn permission(id: &str, service: &str) -> Change {
-    let text = format!(
-        "permissions = [{{ id = \"{id}\", consumer = \"ir/gov/tax/desk\", \
-         service = \"ir/gov/care/cards/{service}\", operations = [\"get\"], \
-         purposes = [\"licence\"] }}]"
-    );
-    let mut objects: Objects = toml::from_str(&text).unwrap();
-    Change::Put(Object::Permission(objects.permissions.remove(0)))
+/// The desk's agreement for `service` of the health cluster.
+fn agreement(service: &str) -> Agreement {
+    let service = format!("ir/gov/care/cards/{service}").parse().unwrap();
+    let draft = Draft {
+        title: "a test".into(),
+        operations: ["get".parse().unwrap()].into(),
+        purposes: [("licence".parse().unwrap(), "act 7".into())].into(),
+        granted_fields: ["".parse().unwrap()].into(),
+        quota: Quota { per_second: 1, burst: 1, per_day: 1 },
+        valid_from_unix_ms: 1,
+        valid_until_unix_ms: 2,
+        ..Draft::between("ir/gov/tax/desk".parse().unwrap(), service)
+    };
+    write_terms(Terms::new(draft).unwrap()).unwrap()
+}
+
+/// Its key.
+fn agreed(service: &str) -> String {
+    format!("agreement/{}", agreement(service).id())
+}
+
+fn agree(service: &str) -> Change {
+    Change::Put(Object::Agreement(agreement(service)))
 }
 
 fn cluster(id: &str) -> Change {
@@ -155,22 +171,22 @@ fn a_commit_reaches_those_whom_it_concerns_and_no_others() {
     let service: Key = "service/ir/gov/care/cards/card.v1".parse().unwrap();
     assert!(agent.now().object(&service).is_none(), "nobody lets the agency use it");
 
-    commit(&centre, &[permission("p", "card.v1")]);
+    commit(&centre, &[agree("card.v1")]);
     centre.beat(2_000).unwrap();
     assert_eq!(catch_up(&hub, "hub.economy", &centre).len(), 1);
     assert_eq!(catch_up(&agent, AGENT, &hub).len(), 1);
     assert_eq!((hub.position(), agent.position()), (centre.position(), centre.position()));
     let other = "service/ir/gov/care/cards/other.v1".to_owned();
     let have = keys_of(&agent);
-    assert!(have.contains(&service.to_string()) && have.contains(&"permission/p".into()));
+    assert!(have.contains(&service.to_string()) && have.contains(&agreed("card.v1")));
     assert!(!have.contains(&other), "{have:?}");
     assert_eq!(keys_of(&hub), have);
     assert!(keys_of(&centre).contains(&other));
 
-    commit(&centre, &[remove("permission/p")]);
+    commit(&centre, &[remove(&agreed("card.v1"))]);
     centre.beat(3_000).unwrap();
     catch_up(&hub, "hub.economy", &centre);
-    assert!(hub.now().object(&service).is_none(), "with the last permission the service leaves");
+    assert!(hub.now().object(&service).is_none(), "with the last agreement the service leaves");
 }
 
 #[test]
@@ -178,8 +194,8 @@ fn commits_that_a_node_missed_come_as_one_group_that_is_taken_whole() {
     let (centre, hub) = (centre(), node("hub.economy"));
     catch_up(&hub, "hub.economy", &centre);
     commit(&centre, &[cluster("justice")]);
-    commit(&centre, &[permission("p", "card.v1")]);
-    commit(&centre, &[permission("q", "other.v1"), remove("cluster/justice")]);
+    commit(&centre, &[agree("card.v1")]);
+    commit(&centre, &[agree("other.v1"), remove("cluster/justice")]);
     let group = sent(&centre, "hub.economy", hub.wanted());
     assert_eq!(group.iter().filter(|event| !event.more).count(), 1, "one group");
     assert!(group.iter().all(|event| matches!(event.kind, Some(Kind::Entry(_)))));
@@ -193,7 +209,7 @@ fn commits_that_a_node_missed_come_as_one_group_that_is_taken_whole() {
     assert!(hub.take(&torn).is_err());
     assert_eq!((hub.heads(), keys_of(&hub)), before, "nothing of it is taken");
     assert!(hub.take(&group).unwrap());
-    assert!(keys_of(&hub).contains(&"permission/q".into()));
+    assert!(keys_of(&hub).contains(&agreed("other.v1")));
     assert!(!hub.take(&group).unwrap(), "a second time it says nothing new");
 }
 
@@ -282,7 +298,7 @@ fn a_heartbeat_tells_a_second_truth_and_a_way_back() {
 #[test]
 fn a_raised_epoch_replaces_everything_and_what_is_gone_is_forgotten() {
     let (centre, hub) = (centre(), node("hub.economy"));
-    commit(&centre, &[permission("p", "card.v1")]);
+    commit(&centre, &[agree("card.v1")]);
     centre.beat(1_000).unwrap();
     catch_up(&hub, "hub.economy", &centre);
     assert!(hub.heads().contains_key(&"agency/ir/gov/tax".parse().unwrap()));
@@ -293,11 +309,11 @@ fn a_raised_epoch_replaces_everything_and_what_is_gone_is_forgotten() {
     let heard = catch_up(&hub, "hub.economy", &restored);
     assert!(matches!(heard[..], [Heard::Agrees { .. }]), "{heard:?}");
     assert_eq!(hub.position(), restored.position());
-    assert!(!keys_of(&hub).contains(&"permission/p".into()));
+    assert!(!keys_of(&hub).contains(&agreed("card.v1")));
     assert!(!hub.heads().contains_key(&"agency/ir/gov/tax".parse().unwrap()));
-    commit(&restored, &[permission("q", "card.v1")]);
+    commit(&restored, &[agree("card.v1")]);
     catch_up(&hub, "hub.economy", &restored);
-    assert!(keys_of(&hub).contains(&"permission/q".into()), "a scope may begin again");
+    assert!(keys_of(&hub).contains(&agreed("card.v1")), "a scope may begin again");
 }
 
 #[test]
@@ -357,7 +373,7 @@ fn a_snapshot_stands_for_entries_that_have_outgrown_it() {
 fn what_a_node_kept_it_takes_again_at_start() {
     let (centre, hub) = (centre(), node("hub.economy"));
     catch_up(&hub, "hub.economy", &centre);
-    commit(&centre, &[permission("p", "card.v1")]);
+    commit(&centre, &[agree("card.v1")]);
     centre.beat(1_000).unwrap();
     catch_up(&hub, "hub.economy", &centre);
     let again = node("hub.economy");
@@ -394,7 +410,7 @@ fn a_key_that_the_directory_names_may_sign_what_comes_after() {
 #[test]
 fn a_centre_starts_where_it_ended() {
     let first = centre();
-    let prepared = commit(&first, &[permission("p", "card.v1")]);
+    let prepared = commit(&first, &[agree("card.v1")]);
     assert_eq!(prepared.heads, first.heads());
     let late = node("hub.economy");
     let stored = Stored {
@@ -408,7 +424,7 @@ fn a_centre_starts_where_it_ended() {
     assert_eq!((again.heads(), again.position()), (first.heads(), first.position()));
     // Nobody has laid anything out: who asks first makes it so.
     catch_up(&late, "hub.economy", &again);
-    assert!(keys_of(&late).contains(&"permission/p".into()));
+    assert!(keys_of(&late).contains(&agreed("card.v1")));
     assert!(matches!(late.prepare(&[], 1), Err(NotTaken::NotCentre)));
     assert!(matches!(again.take(&[]), Err(NotTaken::NotFollower)));
 }

@@ -16,7 +16,7 @@ pub(crate) struct Size {
     pub(crate) clusters: usize,
     pub(crate) agencies: usize,
     pub(crate) services: usize,
-    pub(crate) permissions: usize,
+    pub(crate) agreements: usize,
     pub(crate) seed: u64,
 }
 
@@ -31,6 +31,17 @@ pub(crate) struct Files {
     pub(crate) service: PathBuf,
 }
 
+/// What all agreements have in common. They are proposals: nobody has signed them.
+const TERMS: &str = r#"[terms]
+legal_basis = "a benchmark"
+granted_fields = [""]
+quota = { per_second = 10, burst = 10, per_day = 100000 }
+valid_from = "2024-03-20T00:00:00Z"
+valid_until = "2034-03-20T00:00:00Z"
+retention_days = 30
+
+"#;
+
 impl Size {
     /// Writes the files into `folder`.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<Files> {
@@ -43,7 +54,7 @@ impl Size {
         std::fs::write(&files.plan, self.plan())?;
         let services: String = (0..self.services).map(|number| self.service(number, 0)).collect();
         std::fs::write(files.registry.join("services.toml"), services)?;
-        std::fs::write(files.registry.join("permissions.toml"), self.permissions())?;
+        std::fs::write(files.registry.join("agreements.toml"), self.agreements())?;
         self.write_change(&files, 0)?;
         Ok(files)
     }
@@ -109,11 +120,11 @@ impl Size {
     }
 
     /// Who may use what: no pair twice, and nobody its own.
-    fn permissions(&self) -> String {
+    fn agreements(&self) -> String {
         let mut dice = Dice::new(self.seed, &[2]);
         let mut pairs = BTreeSet::new();
-        let mut text = String::new();
-        while pairs.len() < self.permissions {
+        let mut text = String::from(TERMS);
+        while pairs.len() < self.agreements {
             let (consumer, service) = (dice.below(self.agencies), dice.below(self.services));
             if service % self.agencies == consumer || !pairs.insert((consumer, service)) {
                 continue;
@@ -121,7 +132,7 @@ impl Size {
             let (number, purpose) = (pairs.len(), dice.below(40));
             let _ = writeln!(
                 text,
-                "[[permissions]]\nid = \"p{number:06}\"\nconsumer = \"{}\"\nservice = \"{}\"\n\
+                "[[agreements]]\ntitle = \"p{number:06}\"\nconsumer = \"{}\"\nservice = \"{}\"\n\
                  operations = [\"get0\", \"get1\"]\npurposes = [\"purpose-{purpose:02}\"]\n",
                 system(consumer),
                 self.address(service)
@@ -136,13 +147,13 @@ impl Size {
 
     /// Why this cannot be a registry, if it cannot.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let Self { clusters, agencies, services, permissions, .. } = *self;
+        let Self { clusters, agencies, services, agreements, .. } = *self;
         if !(1..=99).contains(&clusters) || !(2..=9_999).contains(&agencies) {
             return Err("want 1 to 99 clusters and 2 to 9999 agencies".into());
         }
         // The dice must find pairs that are still free.
-        if !(1..=99_999).contains(&services) || agencies * services / 2 < permissions {
-            return Err("want 1 to 99999 services, and permissions for half of all pairs".into());
+        if !(1..=99_999).contains(&services) || agencies * services / 2 < agreements {
+            return Err("want 1 to 99999 services, and agreements for half of all pairs".into());
         }
         Ok(())
     }
@@ -182,7 +193,7 @@ mod tests {
     use super::*;
 
     fn size() -> Size {
-        Size { clusters: 3, agencies: 21, services: 50, permissions: 200, seed: 1405 }
+        Size { clusters: 3, agencies: 21, services: 50, agreements: 200, seed: 1405 }
     }
 
     #[test]
@@ -192,8 +203,8 @@ mod tests {
         let plan = Plan::load(&files.plan).unwrap();
         assert_eq!((plan.objects.clusters.len(), plan.agents.len()), (3, 21));
         let registry = Written::read(&files.registry).unwrap();
-        let (services, permissions) = (&registry.objects.services, &registry.objects.permissions);
-        assert_eq!((services.len(), permissions.len()), (50, 200));
+        let (services, agreements) = (&registry.objects.services, &registry.objects.agreements);
+        assert_eq!((services.len(), agreements.len()), (50, 200));
 
         size().write_change(&files, 7).unwrap();
         let change = Written::read(&files.service).unwrap();
@@ -216,14 +227,14 @@ mod tests {
 
     #[test]
     fn the_seed_decides() {
-        assert_eq!(size().permissions(), size().permissions());
-        assert_ne!(size().permissions(), Size { seed: 7, ..size() }.permissions());
+        assert_eq!(size().agreements(), size().agreements());
+        assert_ne!(size().agreements(), Size { seed: 7, ..size() }.agreements());
     }
 
     #[test]
     fn what_cannot_be_drawn_is_refused() {
         assert_eq!(size().check(), Ok(()));
-        assert!(Size { permissions: 600, ..size() }.check().is_err());
+        assert!(Size { agreements: 600, ..size() }.check().is_err());
         assert!(Size { clusters: 0, ..size() }.check().is_err());
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Report {
     pub(crate) processes: usize,
     /// From the first process to all ready, with the small registry.
     pub(crate) start_s: f64,
-    /// Of services and permissions, until the registry has them all.
+    /// Of services and agreements, until the registry has them all.
     pub(crate) apply_s: f64,
     pub(crate) changes: Vec<Change>,
     /// With the whole registry, of each program.
@@ -56,11 +56,11 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Size { clusters, agencies, services, permissions, seed } = self.size;
+        let Size { clusters, agencies, services, agreements, seed } = self.size;
         writeln!(
             f,
-            "{clusters} clusters, {agencies} agencies, {services} services, {permissions} \
-             permissions (seed {seed}); {} processes",
+            "{clusters} clusters, {agencies} agencies, {services} services, {agreements} \
+             agreements (seed {seed}); {} processes",
             self.processes
         )?;
         writeln!(f, "all ready after      {:>9.1} s", self.start_s)?;
@@ -94,7 +94,7 @@ mod tests {
 
     fn report(reach_ms: &[u64]) -> Report {
         let change = |&reach_ms: &u64| Change { nodes: 215, reach_ms, down_bytes: Some(2048.0) };
-        let size = Size { clusters: 14, agencies: 200, services: 1, permissions: 1, seed: 1405 };
+        let size = Size { clusters: 14, agencies: 200, services: 1, agreements: 1, seed: 1405 };
         Report {
             size,
             processes: 215,

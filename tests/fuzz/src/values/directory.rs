@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::agreement::terms::{Draft, Quota};
+use mesh_core::agreement::{Agreement, Terms};
 use mesh_core::directory::history::Head;
 use mesh_core::directory::{
     Agency, Attribute, Cluster, Directory, DirectoryKey, Ed25519Key, IntraCluster, LinkKey,
-    Objects, Permission, System,
+    Objects, System,
 };
 use mesh_core::exchange::DirectoryPosition;
 use mesh_core::limits::DEADLINE_MAX;
 use mesh_proto::directory;
+use mesh_proto::directory::write_terms;
 use mesh_proto::wire::directory::v1 as wire;
 use mesh_proto::wire::directory::v1::object::Kind;
 use prost::Message;
@@ -73,17 +76,6 @@ pub fn check_snapshot(snapshot: &Snapshot) -> Result<(), String> {
                     && (1..=DEADLINE_MAX.as_millis() as u64).contains(&known.timeout_ms)
             })
         }
-        Kind::Permission(found) => {
-            let pair = found.consumer.parse().ok().zip(found.service.parse().ok());
-            pair.is_some_and(|(consumer, service)| {
-                let known = directory.permissions(&consumer, &service);
-                // Neither list may be empty, which somebody could read as "all of them".
-                let full = |given: &&Permission| {
-                    !given.operations.is_empty() && !given.purposes.is_empty()
-                };
-                known.filter(full).any(|given| given.id.as_str() == found.id)
-            })
-        }
         Kind::LinkKey(found) => directory.mesh().parse_node(&found.node).is_ok(),
         Kind::DirectoryKey(found) => {
             directory.directory_keys().any(|known| known.as_bytes()[..] == found.public_key[..])
@@ -133,17 +125,11 @@ pub(super) fn objects(dice: &mut Dice) -> Objects {
             objects.services.push(one_service(dice, address));
         }
     }
-    for (index, service) in objects.services.iter().enumerate() {
+    for service in &objects.services {
         let consumer = dice.pick(&objects.systems).address.clone();
-        let operations = service.operations.iter().map(|operation| operation.id.clone());
-        let purposes = (0..=dice.below(3)).map(|_| parsed(&label(dice)));
-        objects.permissions.push(Permission {
-            id: parsed(&format!("p{index}")),
-            consumer,
-            service: service.address.clone(),
-            purposes: purposes.collect(),
-            operations: operations.collect(),
-        });
+        if consumer != service.address.system {
+            objects.agreements.push(one_agreement(dice, consumer, service));
+        }
     }
     for _ in 0..dice.below(4) {
         let node = mesh().dns_name(&node(dice));
@@ -155,6 +141,27 @@ pub(super) fn objects(dice: &mut Dice) -> Objects {
         objects.directory_keys.push(DirectoryKey { public_key });
     }
     objects
+}
+
+fn one_agreement(
+    dice: &mut Dice,
+    consumer: mesh_core::address::SystemAddress,
+    service: &mesh_core::service::Service,
+) -> Agreement {
+    let purposes = (0..=dice.below(3)).map(|_| (parsed(&label(dice)), "act 7".to_owned()));
+    let purposes = purposes.collect();
+    let from = dice.within(1..=4_000_000_000_000);
+    let draft = Draft {
+        title: "t".into(),
+        purposes,
+        operations: service.operations.iter().map(|operation| operation.id.clone()).collect(),
+        granted_fields: [parsed("/a")].into(),
+        quota: Quota { per_second: 1, burst: 0, per_day: dice.within(1..=1_000) },
+        valid_from_unix_ms: from,
+        valid_until_unix_ms: from + dice.within(1..=1_000_000),
+        ..Draft::between(consumer, service.address.clone())
+    };
+    write_terms(Terms::new(draft).expect("its bounds hold")).expect("it is small")
 }
 
 fn one_system(

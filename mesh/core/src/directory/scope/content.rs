@@ -16,11 +16,9 @@ impl Directory {
     pub fn scopes(&self) -> BTreeSet<Scope> {
         let tables = &self.tables;
         let services = tables.services.iter().map(|it| &it.address.system.agency);
-        let permissions = tables.permissions.iter();
-        let permissions = permissions.flat_map(|it| [&it.consumer, &it.service.system]);
         let agreements = tables.agreements.iter().map(|it| it.terms());
         let agreements = agreements.flat_map(|it| [&it.consumer, &it.service.system]);
-        let agencies = permissions.chain(agreements).map(|system| &system.agency);
+        let agencies = agreements.map(|system| &system.agency);
         let agencies = services.chain(agencies).map(|agency| Scope::Agency(agency.clone()));
         let keys = tables.link_keys.iter().map(|key| of_node(&key.0));
         let mut scopes: BTreeSet<Scope> = agencies.chain(keys).collect();
@@ -79,21 +77,15 @@ fn nation(tables: &Tables) -> Vec<Object> {
 
 fn agency_objects(tables: &Tables, agency: &AgencyAddress) -> Vec<Object> {
     let own = tables.services_of(agency).map(|it| &it.address);
-    let permitted = tables.permissions.consumed_by(agency).map(|it| &it.service);
     let agreed = tables.agreements.consumed_by(agency).filter(|it| it.ended().is_none());
     let agreed = agreed.map(|it| &it.terms().service);
-    let services: BTreeSet<&ServiceAddress> = own.chain(permitted).chain(agreed).collect();
+    let services: BTreeSet<&ServiceAddress> = own.chain(agreed).collect();
     let services = services.into_iter().filter_map(|address| tables.service(address));
     let services = services.map(|it| Object::Service(Service::clone(it)));
-
-    let permissions = tables.permissions.consumed_by(agency);
-    let permissions = permissions.chain(tables.permissions.provided_by(agency));
-    let permissions: BTreeMap<_, _> =
-        permissions.map(|it| (&it.id, Object::Permission(it.clone()))).collect();
 
     let agreements = tables.agreements.consumed_by(agency);
     let agreements = agreements.chain(tables.agreements.provided_by(agency));
     let agreements: BTreeMap<_, _> =
         agreements.map(|it| (it.id(), Object::Agreement(it.clone()))).collect();
-    services.chain(permissions.into_values()).chain(agreements.into_values()).collect()
+    services.chain(agreements.into_values()).collect()
 }

@@ -33,7 +33,7 @@ pub fn project(before: &Directory, after: &Directory, changes: &[Change]) -> Pro
         }
         used.extend(old.iter().chain(new).filter_map(use_of));
     }
-    // A service comes to a consumer with the first permission, and leaves with the last.
+    // A service comes to a consumer with the first agreement, and leaves with the last.
     for (service, agency) in used {
         let had = concerns(&before.tables, &service, &agency);
         let has = concerns(&after.tables, &service, &agency);
@@ -60,9 +60,6 @@ pub(super) fn scopes_of(directory: &Directory, object: &Object) -> BTreeSet<Scop
             let owner = &service.address.system.agency;
             users.chain([owner]).map(agency).collect()
         }
-        Object::Permission(given) => {
-            [agency(&given.consumer.agency), agency(&given.service.system.agency)].into()
-        }
         Object::Agreement(agreement) => {
             let terms = agreement.terms();
             [agency(&terms.consumer.agency), agency(&terms.service.system.agency)].into()
@@ -78,7 +75,6 @@ pub(super) fn scopes_of(directory: &Directory, object: &Object) -> BTreeSet<Scop
 /// The service that `object` lets an agency use.
 fn use_of(object: &Object) -> Option<(ServiceAddress, AgencyAddress)> {
     let (service, consumer) = match object {
-        Object::Permission(given) => (&given.service, &given.consumer),
         Object::Agreement(agreement) => (&agreement.terms().service, &agreement.terms().consumer),
         _ => return None,
     };

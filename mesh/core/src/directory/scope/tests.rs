@@ -60,31 +60,37 @@ fn a_commit_is_told_to_those_whom_it_concerns() {
         parts.collect::<Vec<_>>()
     };
     let remove = |key: &str| Change::Remove(key.parse().unwrap());
-    // The last permission takes the service with it; one of two leaves it.
+    let key_of = |title: &str| {
+        let agreements = sample().agreements;
+        let found = agreements.iter().find(|it| it.terms().title == title).unwrap();
+        format!("agreement/{}", found.id())
+    };
+    let (edge, across, local) = (key_of("edge"), key_of("across"), key_of("local"));
+    // The last agreement takes the service with it; one of two leaves it.
     assert_eq!(
-        told(&[remove("permission/edge")]),
+        told(&[remove(&edge)]),
         [
-            "agency/ir/gov/books: -service/ir/gov/care/cards/card.v1 -permission/edge",
-            "agency/ir/gov/care: -permission/edge",
+            format!("agency/ir/gov/books: -service/ir/gov/care/cards/card.v1 -{edge}"),
+            format!("agency/ir/gov/care: -{edge}"),
         ]
     );
     assert_eq!(
-        told(&[remove("permission/across")]),
+        told(&[remove(&across)]),
         [
-            "agency/ir/gov/care: -permission/across",
-            "agency/ir/gov/tax: -service/ir/gov/care/cards/card.v1 -permission/across",
+            format!("agency/ir/gov/care: -{across}"),
+            format!("agency/ir/gov/tax: -service/ir/gov/care/cards/card.v1 -{across}"),
         ]
     );
-    assert_eq!(told(&[remove("permission/local")]), ["agency/ir/gov/tax: -permission/local"]);
+    assert_eq!(told(&[remove(&local)]), [format!("agency/ir/gov/tax: -{local}")]);
     let mut service = sample().services.remove(1);
     service.timeout_ms = 7;
     let changed = Change::Put(Object::Service(service));
     assert_eq!(
-        told(&[changed, remove("permission/edge")]),
+        told(&[changed, remove(&edge)]),
         [
-            "agency/ir/gov/books: -service/ir/gov/care/cards/card.v1 -permission/edge",
-            "agency/ir/gov/care: +service/ir/gov/care/cards/card.v1 -permission/edge",
-            "agency/ir/gov/tax: +service/ir/gov/care/cards/card.v1",
+            format!("agency/ir/gov/books: -service/ir/gov/care/cards/card.v1 -{edge}"),
+            format!("agency/ir/gov/care: +service/ir/gov/care/cards/card.v1 -{edge}"),
+            "agency/ir/gov/tax: +service/ir/gov/care/cards/card.v1".to_owned(),
         ]
     );
     let key = format!("link-key/desk.tax.gov.economy.mesh.ir/{}", "ab".repeat(32));

@@ -142,7 +142,7 @@ mod tests {
                 )
             };
             let mut agreement = write_terms(Terms::new(draft).unwrap()).unwrap();
-            agreement.acts = SIGNERS.map(|party| signed_by(party)).into();
+            agreement.acts = SIGNERS.map(signed_by).into();
             agreement
         };
         let system = |address: &str| System {

@@ -35,7 +35,7 @@ impl Descriptions {
         let mut content = Vec::new();
         for part in 0..length.div_ceil(PART_BYTES) {
             let item = self.store.get(&layout::description(&description.sha256, part)).await;
-            match item.map_err(|why| self.unavailable(why.to_string()))? {
+            match item.map_err(|why| self.unavailable(&why))? {
                 Some(item) => content.extend_from_slice(&item.value),
                 None => return Ok(None),
             }
@@ -51,14 +51,14 @@ impl Descriptions {
             let (key, value) = (layout::description(&sha256, part), content.slice(from..to));
             let put = Write::Put { key, value, lease: None };
             let commit = Commit::new(Vec::new(), vec![put]);
-            let commit = commit.map_err(|why| self.unavailable(why.to_string()))?;
+            let commit = commit.map_err(|why| self.unavailable(&why))?;
             let written = self.store.commit(commit).await;
-            written.map_err(|why| self.unavailable(why.to_string()))?;
+            written.map_err(|why| self.unavailable(&why))?;
         }
         Ok(())
     }
 
-    fn unavailable(&self, why: String) -> Problem {
+    fn unavailable(&self, why: &dyn std::fmt::Display) -> Problem {
         let detail = format!("the store of the registry did not do as asked: {why}");
         self.node.problem(Reason::RegistryUnavailable, detail)
     }

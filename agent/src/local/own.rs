@@ -65,7 +65,7 @@ mod tests {
     fn an_answer_of_hypers_own_is_told_from_ours() {
         let own = OwnAnswer::read(OWN.as_bytes()).unwrap();
         assert_eq!(own.status, StatusCode::BAD_REQUEST);
-        assert_eq!(own.clone().unchanged(), OWN);
+        assert_eq!(own.unchanged(), OWN);
         let others = [
             OWN.replace("date", "x-road-error"),
             OWN.replace("400 Bad Request", "404 Not Found"),

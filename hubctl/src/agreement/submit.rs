@@ -77,8 +77,8 @@ fn join(
     around: &mesh_core::agreement::Around<'_>,
 ) -> Result<Agreement, Refused> {
     let Some(old) = old else { return Ok(offered.clone()) };
-    let new = offered.acts.iter().filter(|act| !old.acts.contains(act));
-    new.fold(Ok(old.clone()), |after, act| after?.step(act, around))
+    let mut new = offered.acts.iter().filter(|act| !old.acts.contains(act));
+    new.try_fold(old.clone(), |after, act| after.step(act, around))
 }
 
 /// Proposes the changes of what was read, as a change set, and waits until the nodes have it.

@@ -44,11 +44,11 @@ pub(super) async fn decide(
     make(config, (&centre, &registry), changes, saying.making(), format).await
 }
 
+/// Of which service, what, by which next version it is replaced, and what is said of it.
+type Read = (ServiceAddress, Decision, Option<u16>, Saying);
+
 /// The decision that a command stands for.
-fn read(
-    command: ServiceCommand,
-    now: UnixMs,
-) -> Result<Option<(ServiceAddress, Decision, Option<u16>, Saying)>, CmdError> {
+fn read(command: ServiceCommand, now: UnixMs) -> Result<Option<Read>, CmdError> {
     Ok(Some(match command {
         ServiceCommand::Deprecate { service, retire_at, next, saying } => {
             (service, Decision::Deprecate { retire_at }, next, saying)

@@ -103,7 +103,7 @@ impl<O: Order> Sorted<O> {
     }
 
     /// The items in order for which `place` answers `Equal`, which stand together.
-    pub fn all<'s, P>(&'s self, place: P) -> impl Iterator<Item = &'s O::Item>
+    pub fn all<P>(&self, place: P) -> impl Iterator<Item = &O::Item>
     where
         P: Fn(&O::Item) -> Ordering,
     {

@@ -73,6 +73,7 @@ fn text(content: &[u8]) -> Result<&str, Unreadable> {
     Ok(text.trim_start_matches('\u{feff}'))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every caller has made it for this")]
 fn unreadable(form: &'static str, why: impl ToString) -> Unreadable {
     Unreadable::Form { form, why: why.to_string() }
 }

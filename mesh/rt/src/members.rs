@@ -52,7 +52,7 @@ pub enum NotAdmitted {
     #[error("agreement {id}: {why}")]
     Refused { id: String, why: Refused },
     #[error("agreement {id}: the {party} does not {deed} it: {why}")]
-    Unproven { id: String, party: &'static str, deed: &'static str, why: Unproven },
+    Unproven { id: String, party: &'static str, deed: &'static str, why: Box<Unproven> },
 }
 
 impl Members {
@@ -169,5 +169,5 @@ fn refused(agreement: &Agreement, why: Refused) -> NotAdmitted {
 
 fn unproven(agreement: &Agreement, act: &Act, why: Unproven) -> NotAdmitted {
     let (party, deed) = (act.party.name(), act.deed.name());
-    NotAdmitted::Unproven { id: agreement.id().to_string(), party, deed, why }
+    NotAdmitted::Unproven { id: agreement.id().to_string(), party, deed, why: Box::new(why) }
 }

@@ -25,7 +25,7 @@ pub(super) fn read_service(service: wire::Service) -> Result<Service, Malformed>
         operations: operations.collect::<Result<_, _>>()?,
         sensitive: service.sensitive,
         lifecycle: service.lifecycle.map(read_lifecycle).transpose()?.unwrap_or_default(),
-        card: service.card.map(read_card).transpose()?,
+        card: service.card.as_ref().map(read_card).transpose()?,
         approval: parse_optional("service.approval", &service.approval)?,
         sla: service.sla.map(|sla| read_sla(&sla)).transpose()?,
         description: service.description.map(|found| read_description(&found)).transpose()?,
@@ -125,7 +125,7 @@ fn write_lifecycle(lifecycle: &Lifecycle) -> wire::ServiceLifecycle {
     }
 }
 
-fn read_card(card: wire::ServiceCard) -> Result<ServiceCard, Malformed> {
+fn read_card(card: &wire::ServiceCard) -> Result<ServiceCard, Malformed> {
     at_most("card.contacts", card.contacts.len(), CONTACTS_MAX)?;
     let contacts = card.contacts.iter().map(|contact| {
         Contact::new(

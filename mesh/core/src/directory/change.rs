@@ -29,6 +29,7 @@ pub enum Key {
 
 /// One object of a directory.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "services and agreements are most of the objects")]
 pub enum Object {
     Cluster(Cluster),
     Agency(Agency),
@@ -53,6 +54,7 @@ pub enum ObjectKind {
 
 /// One change: an object that is there afterwards as it is written, or one that is not.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every change puts an object")]
 pub enum Change {
     Put(Object),
     Remove(Key),

@@ -217,7 +217,7 @@ impl Tables {
         match change {
             Change::Put(object) => {
                 let put = self.put(object.clone(), mesh).map(drop);
-                put.map_err(|why| Misfit::Node(object.key(), why))
+                put.map_err(|why| Misfit::Node(Box::new(object.key()), why))
             }
             Change::Remove(key) => self.remove(key, mesh).map_err(Misfit::Change),
         }
@@ -228,5 +228,5 @@ impl Tables {
 #[derive(Debug)]
 pub(super) enum Misfit {
     Change(ChangeError),
-    Node(Key, ParseNodeError),
+    Node(Box<Key>, ParseNodeError),
 }

@@ -13,7 +13,7 @@ pub enum NotTaken {
     #[error("it cannot be read: {0}")]
     Malformed(#[from] Malformed),
     #[error("{scope}: {why}")]
-    Untakeable { scope: Scope, why: Untakeable },
+    Untakeable { scope: Scope, why: Box<Untakeable> },
     #[error("its changes cannot be made: {0}")]
     Change(#[from] ChangeError),
     #[error("its objects do not fit together: {0}")]
@@ -47,7 +47,7 @@ impl NotTaken {
     /// this node what cannot be true?
     pub fn is_suspicious(&self) -> bool {
         match self {
-            Self::Untakeable { why, .. } => !matches!(why, Untakeable::Gap { .. }),
+            Self::Untakeable { why, .. } => !matches!(**why, Untakeable::Gap { .. }),
             Self::OtherMesh
             | Self::UnknownSigner { .. }
             | Self::BadSignature { .. }
@@ -67,7 +67,7 @@ impl NotTaken {
 
     pub(super) fn of(scope: &Scope) -> impl Fn(Untakeable) -> Self {
         let scope = scope.clone();
-        move |why| Self::Untakeable { scope: scope.clone(), why }
+        move |why| Self::Untakeable { scope: scope.clone(), why: Box::new(why) }
     }
 }
 

@@ -239,7 +239,7 @@ fn every_lie_has_a_reason_of_its_own() {
     other.changes = vec![cluster("energy")];
     let why = refused(Kind::Entry(signed(1, Signed::Entry, write_entry(&other))));
     let split = Untakeable::SplitView { offered: other.head(sha256(&[&write_entry(&other)])) };
-    assert!(matches!(&why, NotTaken::Untakeable { why, .. } if *why == split), "{why}");
+    assert!(matches!(&why, NotTaken::Untakeable { why, .. } if **why == split), "{why}");
     other.revision = 1;
     let why = refused(Kind::Entry(signed(1, Signed::Entry, write_entry(&other))));
     let rollback = "nation: revision 1.1 is older than 1.2, which this node has";
@@ -396,7 +396,7 @@ fn a_key_that_the_directory_names_may_sign_what_comes_after() {
     let objects = centre.now().objects();
     let log = prepared.entries.iter().map(|(_, entry)| entry.clone()).collect();
     let (epoch, revision) = (prepared.head.epoch, prepared.head.revision);
-    let stored = Stored { epoch, revision, objects, heads: prepared.heads.clone(), log };
+    let stored = Stored { epoch, revision, objects, heads: prepared.heads, log };
     let next = LiveDirectory::from_registry(mesh(), stored, signer(2)).unwrap();
     assert_eq!(next.position(), centre.position());
     commit(&next, &[cluster("justice")]);

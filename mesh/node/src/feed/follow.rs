@@ -237,8 +237,8 @@ fn silent() -> Ended {
 /// The scope that a snapshot would mend.
 fn lacking(refused: &Refused) -> Option<Scope> {
     match refused {
-        Refused::NotTaken(NotTaken::Untakeable { scope, why: Untakeable::Gap { .. } }) => {
-            Some(scope.clone())
+        Refused::NotTaken(NotTaken::Untakeable { scope, why }) => {
+            matches!(**why, Untakeable::Gap { .. }).then(|| scope.clone())
         }
         _ => None,
     }

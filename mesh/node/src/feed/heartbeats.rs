@@ -43,7 +43,7 @@ async fn beat(node: &Node) {
         let moved = async {
             while node.directory.now().position() == before {
                 if changed.changed().await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

@@ -138,7 +138,7 @@ impl Kept {
             let Some(have) = floor.get(&scope) else { continue };
             if (offered.epoch, offered.revision) < (have.epoch, have.revision) {
                 let why = Untakeable::Rollback { have: *have, offered };
-                return Err(NotTaken::Untakeable { scope, why });
+                return Err(NotTaken::Untakeable { scope, why: Box::new(why) });
             }
         }
         Ok(())

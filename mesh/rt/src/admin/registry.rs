@@ -141,6 +141,7 @@ fn answer<T>(answered: Result<T, Problem>) -> Result<Response<T>, Status> {
     answered.map(Response::new).map_err(refused)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it ends the way of a result")]
 fn refused(problem: Problem) -> Status {
     write_status(&problem, None)
 }

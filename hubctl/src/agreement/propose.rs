@@ -93,7 +93,8 @@ fn write(agreements: Vec<Agreement>, out: &Path, format: Format) -> Result<Told,
             columns.row(&[file, title.clone(), consumer.clone(), service.clone()]);
         }
         format!(
-            "{}\nconsumer, provider and secretariat sign each: hubctl agreement sign FILE --key DIR\n",
+            "{}\nconsumer, provider and secretariat sign each: \
+             hubctl agreement sign FILE --key DIR\n",
             columns.text()
         )
     }))

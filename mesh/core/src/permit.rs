@@ -131,7 +131,8 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPermitted => f.write_str(
-                "no agreement lets this consumer use this operation of this service for this purpose",
+                "no agreement lets this consumer use this operation of this service for this \
+                 purpose",
             ),
             Self::Operation => f.write_str("the agreement does not name this operation"),
             Self::Purpose => f.write_str("the agreement does not name this purpose"),

@@ -29,7 +29,10 @@ pub enum Refused {
     NoPredecessor,
     #[error("to {deed} wants a reason")]
     NoReason { deed: Deed },
-    #[error("the act is dated {}, which is not after what the {party} did before", UnixMs(*at_unix_ms))]
+    #[error(
+        "the act is dated {}, which is not after what the {party} did before",
+        UnixMs(*at_unix_ms)
+    )]
     OutOfOrder { party: Party, at_unix_ms: u64 },
     #[error("the act is dated {}, which is in the future", UnixMs(*at_unix_ms))]
     Early { at_unix_ms: u64 },

@@ -369,6 +369,7 @@ mod tests {
             | Reason::ProviderUnreachable
             | Reason::ServiceDisabled
             | Reason::ServiceMaintenance
+            | Reason::AdminRateLimited
             | Reason::Overloaded => true,
             reason => {
                 use mesh_core::reason::Kind::{Conflict, Forbidden, Malformed, NotFound, TooLarge};

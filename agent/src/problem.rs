@@ -193,7 +193,14 @@ mod tests {
             // An operator who changes the registry is a caller too.
             let callers = matches!(reason.kind(), Kind::Forbidden | Kind::Conflict)
                 || reason.mender() == Mender::Consumer
-                || matches!(*reason, Reason::RegistryRefused | Reason::DescriptionUnknown);
+                || matches!(
+                    *reason,
+                    Reason::RegistryRefused
+                        | Reason::DescriptionUnknown
+                        | Reason::ChangeSetUnknown
+                        | Reason::ChangeSetTooLarge
+                        | Reason::AdminMessageTooLarge
+                );
             assert_eq!(status.is_client_error(), callers, "{reason}: {status}");
             if reason.retry_after().is_some() {
                 assert!(matches!(status.as_u16(), 502..=504), "{reason}: {status}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use mesh_core::access::Refused;
 use mesh_core::address::SystemAddress;
-use mesh_core::agreement::Agreement;
+use mesh_core::agreement::{Agreement, State};
 use mesh_core::directory::{Directory, Service};
 use mesh_core::id::{OperationId, PurposeId};
 use mesh_core::operation::{Operation, RequestPath};
@@ -44,7 +44,7 @@ pub(crate) fn decide<'d>(
     // Without an agreement, whether the service exists is nobody's business.
     let agreements: Vec<_> = directory.agreements(own, &asked.service).collect();
     let service = directory.service(&asked.service).filter(|_| !agreements.is_empty());
-    let service = service.ok_or_else(|| denied(&Denied::NotPermitted))?;
+    let service = service.ok_or_else(|| denied(&over(directory, &agreements, now)))?;
     let operation = find_operation(service, asked)?;
     let purpose = find_purpose(&agreements, &operation.id, asked.purpose.as_ref())?;
     let wish = Wish { consumer: own, service: &asked.service, operation: &operation.id, purpose };
@@ -54,6 +54,16 @@ pub(crate) fn decide<'d>(
     let purpose = agreement.terms().purposes.get_key_value(purpose);
     let (purpose, _) = purpose.ok_or_else(|| denied(&Denied::Purpose))?;
     Ok(Clearance { service, operation, agreement, purpose, deprecated })
+}
+
+/// Why there is nothing left to ask. What the parties agreed on once, and is revoked, is no secret to
+/// them, though the directory tells this agent no more of the service.
+fn over(directory: &Directory, agreements: &[&Agreement], now: UnixMs) -> Denied {
+    let states = agreements.iter().map(|it| (it.id(), it.state(&directory.around(it, now))));
+    let mut revoked = states.filter(|(_, state)| matches!(state, State::Revoked { .. }));
+    revoked
+        .next()
+        .map_or(Denied::NotPermitted, |(agreement, state)| Denied::State { agreement, state })
 }
 
 fn denied(why: &Denied) -> Flaw {

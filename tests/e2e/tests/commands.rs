@@ -104,7 +104,7 @@ fn up_shows_a_nation_at_work() {
     let hops = |inquiry: &serde_json::Value| inquiry["hops"].to_string();
     assert!(hops(&shown[1]).contains("hub.centre"), "{out}");
     assert!(!hops(&shown[2]).contains("hub.centre"), "{out}");
-    assert_eq!(shown[3]["answer"]["reason"], "NOT_PERMITTED", "{out}");
+    assert_eq!(shown[3]["answer"]["reason"], "OPERATION_NOT_PERMITTED", "{out}");
     assert_eq!(shown[4]["let_in"], false, "{out}");
 }
 
@@ -119,8 +119,8 @@ fn up_says_in_a_sentence_what_keeps_it_from_starting() {
     let (full, nowhere) = (full.display().to_string(), folder.path().join("bins"));
     let nowhere = nowhere.display().to_string();
     let cases: [(&[&str], &str); 3] = [
-        (&["--keep", &full], "full is not empty, choose another directory"),
-        (&["--bins", &nowhere], "sample-registry is missing; run `cargo build --workspace --bins`"),
+        (&["--keep", &full], "full: is not empty, choose another directory"),
+        (&["--bins", &nowhere], "is no directory; say with --bins"),
         (&["--plan", "no-such.toml"], "no-such.toml: cannot be read"),
     ];
     for (args, want) in cases {
@@ -128,7 +128,7 @@ fn up_says_in_a_sentence_what_keeps_it_from_starting() {
         // The last of two plans would be an error of usage by itself.
         let args = if args.contains(&"no-such.toml") { &args[..3] } else { &args[..] };
         let (code, out, err) = run("nation", args);
-        assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
         let last = err.lines().last().expect("it says why");
         assert!(last.starts_with("nation: ") && last.contains(want), "{err}");
     }

@@ -50,12 +50,15 @@ async fn a_key_that_was_announced_signs_what_comes_after() {
 
     // Before it is announced, no node would believe it: the centre does not even start with it.
     swap(&config, &old, &next.signing_key_file);
+    bed.nation.process("hub.centre").expect("it runs").kill();
     let mut centre = std::process::Command::new(e2e::bed::bins().join("hub-central"));
-    let centre = centre.arg("--config").arg(&config).arg("--check-config").output();
+    let centre = centre.arg("--config").arg(&config).output();
     let said = String::from_utf8_lossy(&centre.expect("it runs").stderr).into_owned();
     println!("{said}");
     assert!(said.contains("no node would believe what it signs"), "{said}");
     swap(&config, &next.signing_key_file, &old);
+    bed.nation.restart("hub.centre").expect("it starts again");
+    bed.wait_ready();
 
     let public_key = Digest(next.public_key);
     apply(&bed, "key.toml", &format!("[[directory_keys]]\npublic_key = \"{public_key}\"\n"));

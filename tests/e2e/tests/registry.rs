@@ -224,7 +224,7 @@ async fn what_does_not_fit_is_refused_whole() {
     let said = complaint(&bed, &["apply", "-f", &cut, "--prune", "--yes"]);
     println!("{said}");
     assert!(
-        said.contains("cut.toml:") && said.contains(", which is not in the directory"),
+        said.contains("agreement ") && said.contains(", which is not in the directory"),
         "{said}"
     );
 

@@ -20,7 +20,10 @@ pub(super) async fn serve(listener: TcpListener, requests: Arc<AtomicU64>) {
 async fn misbehave(socket: TcpStream, requests: &AtomicU64) -> std::io::Result<()> {
     let mut socket = BufReader::new(socket);
     let mut first = String::new();
-    socket.read_line(&mut first).await?;
+    // Whoever only looks whether somebody listens has asked nothing.
+    if socket.read_line(&mut first).await? == 0 {
+        return Ok(());
+    }
     let mut line = String::new();
     while 2 < socket.read_line(&mut line).await? {
         line.clear();

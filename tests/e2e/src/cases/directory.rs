@@ -201,7 +201,7 @@ const CASES: &[Scenario] = &[
         Do(|bed| Box::pin(offered(bed, "instance", |told| {
             told::renumbered(told, &Signer::of_another_mesh(bed))
         }))),
-        NotTaken("its signature is wrong")),
+        NotTaken("it is of another mesh")),
     case("registry_rollback", "an older directory, genuine in every part",
         Do(|bed| Box::pin(rolled_back(bed))), NotTaken("ahead of the node above")),
     case("registry_file_tampered", "a node finds its file changed at its start: it sets it aside, \

@@ -1,7 +1,7 @@
 //! What a launcher that is killed would leave behind: processes, and a folder with private keys.
 //!
 //! A launcher writes down each process that it starts. When it ends without having cleared up, a
-//! guard does it at once (see [`crate::guard`]); where that was killed too, the next launcher does.
+//! guard does it at once (see `guard`); where that was killed too, the next launcher does.
 
 use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{Read as _, Write as _};

@@ -56,8 +56,8 @@ pub(crate) fn decide<'d>(
     Ok(Clearance { service, operation, agreement, purpose, deprecated })
 }
 
-/// Why there is nothing left to ask. What the parties agreed on once, and is revoked, is no secret to
-/// them, though the directory tells this agent no more of the service.
+/// Why there is nothing left to ask. What the parties agreed on once, and is revoked, is no secret
+/// to them, though the directory tells this agent no more of the service.
 fn over(directory: &Directory, agreements: &[&Agreement], now: UnixMs) -> Denied {
     let states = agreements.iter().map(|it| (it.id(), it.state(&directory.around(it, now))));
     let mut revoked = states.filter(|(_, state)| matches!(state, State::Revoked { .. }));

@@ -171,7 +171,7 @@ mod tests {
             (concat!("unimple", "mented!(\"x\")"),          1),
             (concat!("FI", "XME later"),                    1),
             (concat!("XX", "X later"),                      1),
-            ("mktemp nation.XXXXXX",                        0),
+            (concat!("mktemp nation.XX", "XXXX"),            0),
             (concat!("db", "g!(x)"),                        1),
             (concat!("#[igno", "re = \"slow\"]"),           1),
         ];

@@ -8,6 +8,7 @@ mod peer;
 mod permitted;
 mod provider;
 mod registration;
+mod services;
 
 use crate::scenario::Group;
 
@@ -19,7 +20,8 @@ pub use self::peer::PEER;
 pub use self::permitted::PERMITTED;
 pub use self::provider::PROVIDER;
 pub use self::registration::REGISTRATION;
+pub use self::services::SERVICES;
 
 /// See the module.
-pub const GROUPS: [Group; 8] =
-    [MALFORMED, HTTP, PERMITTED, PROVIDER, PEER, FORGED, DIRECTORY, REGISTRATION];
+pub const GROUPS: [Group; 9] =
+    [MALFORMED, HTTP, PERMITTED, SERVICES, PROVIDER, PEER, FORGED, DIRECTORY, REGISTRATION];

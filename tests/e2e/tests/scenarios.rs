@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use e2e::cases::{
-    DIRECTORY, FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER, REGISTRATION,
+    DIRECTORY, FORGED, GROUPS, HTTP, MALFORMED, PEER, PERMITTED, PROVIDER, REGISTRATION, SERVICES,
 };
 use e2e::scenario::{MARKER, page, run};
 use e2e::{Bed, rogue};
@@ -28,6 +28,11 @@ async fn bytes_that_are_no_http() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_permitted() {
     run(&PERMITTED, Bed::start).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_in_their_life() {
+    run(&SERVICES, Bed::start).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

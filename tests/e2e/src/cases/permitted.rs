@@ -27,7 +27,7 @@ const CASES: &[Scenario] = &[
     case("route_unknown_service", "a service that does not exist",
         With(|bed| of(bed, "ir/gov/care/cards/nothing.v1")), Refused(403, NotPermitted, Here)),
     case("route_unknown_version", "a version that the service does not have",
-        With(|bed| of(bed, "ir/gov/care/cards/cards.v2")), Refused(403, NotPermitted, Here)),
+        With(|bed| of(bed, "ir/gov/care/cards/cards.v9")), Refused(403, NotPermitted, Here)),
     case("route_unknown_member", "an agency that does not exist",
         With(|bed| of(bed, "ir/gov/nobody/cards/cards.v1")), Refused(403, NotPermitted, Here)),
     case("route_other_mesh", "a mesh that is not this one",

@@ -33,10 +33,6 @@ pub const REGISTRATION: Group = Group {
             why: "the sample nation asks for no approval; the centre's own tests withdraw",
         },
         LeftOut {
-            name: "maintenance_of_broker_refused",
-            why: "the centre is no service, so it has no state that could be maintenance",
-        },
-        LeftOut {
             name: "rbac_forbidden",
             why: "operators have no roles yet; they come with enrolment",
         },
@@ -122,7 +118,8 @@ const CASES: &[Scenario] = &[
 ];
 
 /// What `hubctl` says, and how it ends.
-fn hubctl(bed: &Bed, args: &[&str]) -> Seen {
+/// What `hubctl` says to `args`, if it does not do it.
+pub(super) fn hubctl(bed: &Bed, args: &[&str]) -> Seen {
     let printed = tokio::task::block_in_place(|| bed.nation.hubctl(args)).expect("hubctl runs");
     match printed.success {
         true => Seen::GoesOn,

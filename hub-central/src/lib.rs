@@ -4,6 +4,7 @@
 //! the link and by the directory, and carries heads and bodies that it does not read. It keeps the
 //! registry, and tells all nodes of each change.
 
+mod compaction;
 mod config;
 mod descriptions;
 mod registry;
@@ -150,6 +151,7 @@ impl Bound {
         };
         let centre = Arc::new(Centre::new(node.clone(), lower.peers()));
         heartbeats::start(&node);
+        compaction::start(&node, kept.store());
         lower.serve(&node, centre, grace);
         let served = operators.serve(&node, sides);
         let drained = served.until(&node, stop, grace).await;

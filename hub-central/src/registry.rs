@@ -1,6 +1,7 @@
 //! The registry: what the directories of all nodes are copies of. Operators read it, and change it
 //! by change sets; a change is durable in the store before anybody is told of it.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use mesh_proto::wire::registry::v1 as wire;
 use mesh_rt::admin::RegistryDesk;
 use prost::Message as _;
 use tokio::sync::{OwnedMutexGuard, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::info;
 
 pub(crate) use self::desk::Desk;
@@ -79,15 +80,16 @@ impl Registry {
             let detail = "the store has not answered yet: read the change set again in a while";
             node.problem(Reason::RegistryUnavailable, detail)
         };
+        let until = Instant::now() + ANSWER_TIME_MAX;
         let standing = Arc::clone(&self.desk.standing).lock_owned();
-        let standing = timeout(ANSWER_TIME_MAX, standing).await.map_err(|_| busy())?;
+        let standing = timeout_at(until, standing).await.map_err(|_| busy())?;
         let (done, made) = oneshot::channel();
         let work = work(Arc::clone(&self.desk), standing);
         node.drain.spawn(async move {
             // Nobody may wait for it any more; it is made and recorded all the same.
             let _ = done.send(work.await);
         });
-        match timeout(ANSWER_TIME_MAX, made).await {
+        match timeout_at(until, made).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(busy()),
         }
@@ -105,10 +107,11 @@ impl RegistryDesk for Registry {
             );
             return Err(self.desk.node.problem(Reason::RegistryConflict, detail));
         }
-        let is_after = |key: &Key| page.after.as_ref().is_none_or(|after| after < key);
-        let begins = |key: &Key| key.to_string().starts_with(&page.prefix);
-        let mut matching =
-            objects.iter().filter(|(key, _)| is_after(key) && begins(key)).peekable();
+        let after = page.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let begins =
+            |key: &Key| page.prefix.is_empty() || key.to_string().starts_with(&page.prefix);
+        let later = objects.range((after, Bound::Unbounded));
+        let mut matching = later.filter(|(key, _)| begins(key)).peekable();
         let (mut found, mut bytes, mut last) = (Vec::new(), 0, None);
         while let Some((key, object)) = matching.next_if(|_| found.len() < page.limit) {
             let object = write_object(object);

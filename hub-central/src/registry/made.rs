@@ -22,8 +22,10 @@ use tracing::{error, info, warn};
 
 use super::desk::{Desk, Standing};
 
-/// Between two tries to find out whether a commit was made.
-const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// Between two tries to find out whether a commit was made, first and longest: a store that waits
+/// for a person is not asked, and told of in the log, several times a second.
+const SETTLE_PAUSE_MIN: Duration = Duration::from_millis(200);
+const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A commit that the store has or has not.
 #[derive(Debug)]
@@ -57,9 +59,11 @@ impl Desk {
                 let problem = self.not_kept(&why);
                 standing.uncertain = Some(Uncertain { prepared, set });
                 // The operator is told what came of it if that is known soon enough.
+                let mut pause = SETTLE_PAUSE_MIN;
                 while let Err(again) = self.settle(standing).await {
                     warn!(why = again.detail, "the outcome of a commit is still unknown");
-                    tokio::time::sleep(SETTLE_PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(SETTLE_PAUSE_MAX);
                 }
                 Err(problem)
             }
@@ -95,8 +99,17 @@ impl Desk {
                 return Err(self.not_read(&why));
             }
         };
+        // Another centre's head may have the same number: the change set is ours alone, and one
+        // commit writes both.
+        let ours = match self.stored(&layout::change_set(&uncertain.set.id)).await {
+            Ok(stored) => stored.is_some_and(|stored| stored.written == item.revision),
+            Err(why) => {
+                standing.uncertain = Some(uncertain);
+                return Err(why);
+            }
+        };
         let Uncertain { prepared, set } = uncertain;
-        if item.value == self.head(prepared.head.position()).encode_to_vec() {
+        if ours && item.value == self.head(prepared.head.position()).encode_to_vec() {
             standing.head_written = item.revision;
             self.publish(&set, *prepared);
             return Ok(());

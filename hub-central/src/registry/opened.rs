@@ -64,7 +64,7 @@ impl Opened {
         let head_written = held.head_written;
         let key = signer.key();
         let log = last_log(&*kept.store(), &held).await?;
-        let stored = stored(held, log);
+        let stored = stored(held, log)?;
         let directory = LiveDirectory::from_registry(mesh.clone(), stored, signer)?;
         let is_named = directory.now().directory_keys().any(|known| *known == key);
         if !known.contains(&key) && !is_named {
@@ -105,16 +105,21 @@ async fn last_log(store: &dyn Store, held: &Held) -> Result<Vec<wire::Entry>, Op
     Ok(entries)
 }
 
-fn stored(held: Held, log: Vec<wire::Entry>) -> Stored {
-    let heads = held.heads.into_iter();
-    Stored {
+fn stored(held: Held, log: Vec<wire::Entry>) -> Result<Stored, HeldError> {
+    let heads = held.heads.into_iter().map(|(scope, head)| match scope.parse() {
+        Ok(scope) => Ok((scope, head)),
+        Err(_) => {
+            let why = format!("{scope:?} is no scope");
+            Err(HeldError::Malformed { key: layout::heads(), why })
+        }
+    });
+    Ok(Stored {
         epoch: held.epoch,
         revision: held.revision,
         objects: held.objects.into_values().collect(),
-        // What names no scope was checked where it was written.
-        heads: heads.filter_map(|(scope, head)| Some((scope.parse().ok()?, head))).collect(),
+        heads: heads.collect::<Result<_, _>>()?,
         log,
-    }
+    })
 }
 
 /// The rules of approval; none without a file.

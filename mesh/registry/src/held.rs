@@ -47,7 +47,7 @@ impl Held {
     /// Reads what `store` holds now, whole or not at all.
     pub async fn read(store: &dyn Store) -> Result<Self, HeldError> {
         check_version(store).await?;
-        let heads = store.page(&PageOf::prefix(layout::prefix("mesh/head"))).await?;
+        let heads = store.page(&PageOf::prefix(layout::prefix(layout::head().as_str()))).await?;
         let at = heads.at;
         let (head, head_written): (StoredHead, _) = find(&heads, layout::head())?;
         let (stored, _): (StoredHeads, _) = find(&heads, layout::heads())?;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use mesh_proto::wire::registry::v1::{EpochBegun, StoredHead};
-use mesh_store::{PageOf, Store, StoreError, StoreKey};
+use mesh_store::{Store, StoreError, StoreKey, read_all};
 use prost::Message as _;
 
 use crate::held::{HeldError, mesh_of};
@@ -62,14 +62,8 @@ pub fn beginning(items: Vec<(StoreKey, Bytes)>, act: Act) -> Result<Beginning, M
 
 /// Everything that `store` holds of a registry, of one moment.
 pub async fn everything(store: &dyn Store) -> Result<Vec<(StoreKey, Bytes)>, StoreError> {
-    let mut items = Vec::new();
-    let mut next = Some(PageOf::prefix(layout::prefix(layout::ROOT)));
-    while let Some(of) = next {
-        let page = store.page(&of).await?;
-        next = of.next(&page);
-        items.extend(page.items.into_iter().map(|item| (item.key, item.value)));
-    }
-    Ok(items)
+    let (_, items) = read_all(store, layout::prefix(layout::ROOT)).await?;
+    Ok(items.into_iter().map(|item| (item.key, item.value)).collect())
 }
 
 #[cfg(test)]

@@ -85,10 +85,6 @@ impl Commit {
     pub fn writes(&self) -> &[Write] {
         &self.writes
     }
-
-    pub fn into_parts(self) -> (Vec<Guard>, Vec<Write>) {
-        (self.guards, self.writes)
-    }
 }
 
 fn once<'a>(mut keys: impl Iterator<Item = &'a StoreKey>) -> Result<(), CommitRefused> {

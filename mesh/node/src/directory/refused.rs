@@ -32,8 +32,6 @@ pub enum NotTaken {
     Torn { scope: Scope },
     #[error("the entry of {scope} would be {bytes} bytes long, limit {limit}: commit less at once")]
     TooLarge { scope: Scope, bytes: usize, limit: usize },
-    #[error("the registry's head is not the root of the heads that it keeps: restore it")]
-    OtherRoot,
     #[error("this node follows, and decides nothing")]
     NotCentre,
     #[error("this node follows nobody")]
@@ -58,7 +56,6 @@ impl NotTaken {
             | Self::Snapshot(_)
             | Self::Torn { .. }
             | Self::TooLarge { .. }
-            | Self::OtherRoot
             | Self::NotCentre
             | Self::NotFollower
             | Self::Store(_) => false,

@@ -49,7 +49,9 @@ pub(super) async fn commit(etcd: &Etcd, commit: &Commit) -> Result<StoreRevision
         match asked.result {
             Ok(answer) => return attempt.judge(answer, is_doubtful).await,
             Err(Refusal::LeaseUnknown) => {
-                if let Some(lease) = attempt.ended_lease().await? {
+                let ended = attempt.ended_lease().await;
+                let ended = ended.map_err(|error| unless_doubtful(is_doubtful, error))?;
+                if let Some(lease) = ended {
                     let ended = StoreError::LeaseEnded { lease };
                     return attempt.refused(ended, is_doubtful).await;
                 }

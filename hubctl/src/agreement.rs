@@ -5,7 +5,6 @@
 //! first digits of the id of one that the registry has.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use mesh_core::agreement::{Agreement, Deed, Party, State};
@@ -13,6 +12,7 @@ use mesh_core::directory::Directory;
 use mesh_core::time::UnixMs;
 use mesh_rt::exit::CmdError;
 
+use crate::cli::now_ms;
 use crate::config::Config;
 use crate::output::{Format, Told};
 
@@ -119,8 +119,7 @@ pub(crate) fn state(directory: &Directory, agreement: &Agreement) -> State {
 
 fn now() -> UnixMs {
     // A clock before 1970 dates acts so, and the registry refuses them.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(since.as_millis() as u64)
+    UnixMs(now_ms())
 }
 
 fn read_party(text: &str) -> Result<Party, String> {

@@ -176,12 +176,14 @@ pub(crate) enum NoAgreement {
 impl Registry {
     /// The key of the agreement whose id begins with `name`.
     pub(crate) fn find_agreement(&self, name: &str) -> Result<Key, NoAgreement> {
+        let name = &name.to_ascii_lowercase();
         let is_id = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
         if !is_id || name.len() < ID_DIGITS_MIN {
             return Err(NoAgreement::Name { name: name.chars().take(80).collect() });
         }
-        let begins =
-            |key: &&Key| key.kind() == ObjectKind::Agreement && key.name().starts_with(name);
+        let begins = |key: &&Key| {
+            key.kind() == ObjectKind::Agreement && key.name().starts_with(name.as_str())
+        };
         let found: Vec<&Key> = self.objects.keys().filter(begins).collect();
         match found[..] {
             [] => Err(NoAgreement::Unknown { name: name.into() }),

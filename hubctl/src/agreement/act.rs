@@ -59,27 +59,46 @@ pub(super) async fn act(
     load: impl Fn() -> Result<Config, CmdError>,
     format: Format,
 ) -> Result<Told, CmdError> {
-    let (mut all, mut sets) = (Vec::new(), Vec::new());
+    let (mut all, mut sets, mut complaint) = (Vec::new(), Vec::new(), None);
     for name in &args.agreements {
-        let found = file::find(name, &load).await?;
-        let done = match found.place {
-            Place::File(file) => {
-                let attributes = found.agreement.terms().attributes.clone();
-                let around = file::around_alone(&found.agreement, &attributes);
-                let (after, party) = step(&found.agreement, &around, deed, &args)?;
-                file::replace(&file, &after).map_err(CmdError::failure)?;
-                done(&after, &after.state(&around), (deed, party), Some(file))
+        match one(deed, name, &args, &load).await {
+            Ok((done, made)) => {
+                all.push(done);
+                sets.extend(made);
             }
-            Place::Registry => {
-                let (done, made) = in_registry(&load()?, &found.agreement, deed, &args).await?;
-                sets.push(made);
-                done
+            // What was done before it is done, and told.
+            Err(why) => {
+                complaint = Some(why);
+                break;
             }
-        };
-        all.push(done);
+        }
     }
     let told = Told::new(format, &all, |all| all.iter().map(told).collect());
+    let told = Told { complaint, ..told };
     Ok(sets.into_iter().fold(told, |told, made| submit::both(told, made, format)))
+}
+
+/// Does it to one agreement, where that is; and what came of the change set, if it is the registry.
+async fn one(
+    deed: Deed,
+    name: &str,
+    args: &ActArgs,
+    load: impl Fn() -> Result<Config, CmdError>,
+) -> Result<(Done, Option<Told>), CmdError> {
+    let found = file::find(name, &load).await?;
+    match found.place {
+        Place::File(file) => {
+            let attributes = found.agreement.terms().attributes.clone();
+            let around = file::around_alone(&attributes);
+            let (after, party) = step(&found.agreement, &around, deed, args)?;
+            file::replace(&file, &after).map_err(CmdError::failure)?;
+            Ok((done(&after, &after.state(&around), (deed, party), Some(file)), None))
+        }
+        Place::Registry => {
+            let (done, made) = in_registry(&load()?, &found.agreement, deed, args).await?;
+            Ok((done, Some(made)))
+        }
+    }
 }
 
 async fn in_registry(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mesh_core::agreement::{Agreement, Around, State};
+use mesh_core::directory::Attribute;
 use mesh_core::directory::change::Object;
 use mesh_proto::directory::{AGREEMENT_BYTES_MAX, read_agreement_file, write_agreement_file};
 use mesh_rt::exit::CmdError;
@@ -65,15 +66,12 @@ pub(super) fn in_registry(registry: &Registry, name: &str) -> Result<Agreement, 
 
 /// The state by what the file alone says: the registry may know of a successor.
 pub(super) fn alone(agreement: &Agreement) -> State {
-    agreement.state(&around_alone(agreement, &BTreeSet::clone(&agreement.terms().attributes)))
+    agreement.state(&around_alone(&agreement.terms().attributes))
 }
 
 /// What surrounds an agreement of which nothing else is known. The consumer counts as what the
 /// terms want it to be: only the registry knows.
-pub(super) fn around_alone<'a>(
-    _agreement: &Agreement,
-    attributes: &'a BTreeSet<mesh_core::directory::Attribute>,
-) -> Around<'a> {
+pub(super) fn around_alone(attributes: &BTreeSet<Attribute>) -> Around<'_> {
     Around { beside: Vec::new(), attributes, now_unix_ms: now().0 }
 }
 

@@ -99,5 +99,5 @@ pub(super) fn both(told: Told, made: Told, format: Format) -> Told {
         Format::Table => format!("{}\n{}", told.text, made.text),
         Format::Json => told.text,
     };
-    Told { text, complaint: made.complaint }
+    Told { text, complaint: told.complaint.or(made.complaint) }
 }

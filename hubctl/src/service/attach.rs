@@ -9,6 +9,7 @@ use mesh_core::directory::change::{Change, Object};
 use mesh_core::service::{DESCRIPTION_BYTES_MAX, Description, MediaType, Service};
 use mesh_core::standards::{self, Interface};
 use mesh_proto::directory::read_description;
+use mesh_registry::digest;
 use mesh_rt::exit::CmdError;
 use mesh_rt::file;
 
@@ -46,7 +47,7 @@ pub(super) async fn attach(
     let service = find(&registry, address)?;
     let described = |description| Service { description: Some(description), ..service.clone() };
     let length_bytes = content.len() as u32;
-    let sha256 = digest(&content);
+    let sha256 = digest::sha256(&content);
     let wanted = described(Description { sha256, media_type, length_bytes });
     let findings = standards::check(&wanted, Some(&interface));
     if standards::refuses(&findings) {
@@ -93,7 +94,7 @@ pub(super) async fn fetch(
     let node = node.map_err(CmdError::usage)?;
     let described = node.description(address).await.map_err(CmdError::failure)?;
     let Description { sha256, media_type, .. } = described.description;
-    if digest(&described.content) != sha256 {
+    if digest::sha256(&described.content) != sha256 {
         let why = "the description is not the one that its digest names".into();
         return Err(CmdError::failure(node.unanswered(Unanswered::Malformed { why })));
     }
@@ -125,9 +126,4 @@ pub(super) fn read_file(
     let media_type = media_type.unwrap_or_else(|| mesh_describe::guess(&content));
     let interface = mesh_describe::read(media_type, &content);
     Ok((media_type, content.into(), interface.map_err(|why| wrong(why.to_string()))?))
-}
-
-fn digest(content: &[u8]) -> mesh_core::exchange::Digest {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-    mesh_core::exchange::Digest(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
